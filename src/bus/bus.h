@@ -1,0 +1,169 @@
+/* How nodes reach each other: the driver interface.
+ *
+ *   core ──▶ bus_bind / bus_unbind / bus_publish / bus_settle ──▶ driver ──▶ broker
+ *   core ◀── struct bus_upcalls, on the loop thread only       ◀── driver ◀──
+ *
+ * Everything is asynchronous: a call is accepted or refused at once, and its outcome comes as an upcall. A driver may
+ * run threads of its own; it shows nothing of them here. It calls `wake` (from any thread) when it has something, and
+ * the loop answers with bus_turn(), from inside which, and only there, the upcalls come.
+ *
+ * Keys are the two-word keys of wire/names.h; what a driver makes of them (exchange, third word, channel) is its own
+ * matter.
+ *
+ * What a driver means by its words (the contract suite in tests/contract holds every driver to it):
+ *   bound       from now on every message published to the key by anyone comes to this node
+ *   confirmed   the bus has taken responsibility: every node bound at this moment gets it
+ *   unrouted    the same, but for a user whom no node has bound: the message is where absent users' messages go
+ *   failed      unknown: perhaps out, perhaps not
+ * Messages of one publisher to one key arrive everywhere in the order of bus_publish(). */
+#ifndef GRID_BUS_BUS_H
+#define GRID_BUS_BUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/metrics.h"
+#include "base/msgbuf.h"
+#include "base/ulid.h"
+#include "bus/config.h"
+#include "wire/message.h"
+#include "wire/names.h"
+
+struct bus;
+
+enum bus_state {
+	BUS_DOWN, /* nothing goes; keys bound before are as they were, or lost: bus_upcalls.state says when it is up again
+	           */
+	BUS_UP,   /* binds, publishes and deliveries work */
+	BUS_BLOCKED, /* deliveries and binds work, publishing does not (a broker's memory or disk alarm) */
+};
+
+enum bus_bind_result {
+	BUS_BIND_OK,
+	BUS_BIND_REFUSED, /* the bus said no to this key; others are not affected */
+	BUS_BIND_LOST,    /* the link went away before an answer: unknown */
+};
+
+enum bus_publish_result { BUS_CONFIRMED, BUS_UNROUTED, BUS_FAILED };
+
+enum bus_settle_how {
+	BUS_ACCEPTED, /* done with it */
+	BUS_STRAY,    /* for a user who is not here: must go where absent users' messages go */
+	BUS_REJECTED, /* nothing can be done with it: drop */
+};
+
+/* BUSY: the window is full, try again after the next `bound` or `published` upcall. UNAVAILABLE: down, or blocked. */
+enum { BUS_E_BUSY = 1, BUS_E_UNAVAILABLE };
+
+/* One key under which a delivery came, and the frame its receivers get. */
+struct bus_target {
+	struct key key;
+	struct msgbuf *frame;
+};
+
+#define BUS_TARGETS_MAX 17 /* the routing key and at most 16 of a CC header */
+
+/* A message that arrived. The driver's from message() to bus_settle(), lent to core in between; core settles each
+ * exactly once, in any order, and touches it no more. */
+struct bus_delivery {
+	uint8_t n_targets; /* 0 only when there is nothing to do with it but settle it */
+	bool no_echo;      /* not to the session named below */
+	bool redelivered;  /* the bus says it may have been delivered before */
+	char session[ULID_LEN + 1];
+	uint64_t expires_at_ms; /* monotonic; 0: never */
+	struct bus_target targets[];
+};
+
+/* A message on its way out, one block of memory. Made by bus_publication_new(); owned by core until bus_publish()
+ * returns 0, by the driver until the `published` upcall, then by core again, which frees it. */
+struct bus_publication {
+	struct key key;
+	struct message message;       /* points into this block */
+	void *token;                  /* core's, not looked at */
+	struct bus_publication *next; /* core's and the driver's in turn, for their lists */
+	uint64_t id;                  /* the driver's */
+};
+
+struct bus_upcalls {
+	/* `n` deliveries in order of arrival. */
+	void (*message)(void *ctx, struct bus_delivery *const *batch, size_t n);
+	/* The outcome of one bus_bind() or bus_unbind() of this key. Each accepted call gets exactly one, in order. */
+	void (*bound)(void *ctx, const struct key *key, enum bus_bind_result result);
+	/* The outcome of one bus_publish(). Each accepted call gets exactly one; in order for one key. */
+	void (*published)(void *ctx, struct bus_publication *publication, enum bus_publish_result result);
+	/* A change of state. With BUS_UP or BUS_BLOCKED after BUS_DOWN, `bindings_lost` says that nothing is bound any more
+	 * (else all that was bound still is). On BUS_DOWN outcomes of what was under way have come before this. */
+	void (*state)(void *ctx, enum bus_state state, bool bindings_lost);
+	/* The node cannot run like this (its id is taken, the topology is missing): `what` says so in one line, with the
+	 * command to run where there is one. Nothing comes after it. */
+	void (*fatal)(void *ctx, const char *what);
+};
+
+struct bus_env {
+	const struct bus_upcalls *upcalls;
+	void *ctx;               /* for the upcalls */
+	void (*wake)(void *arg); /* any thread: call bus_turn() soon */
+	void *wake_arg;
+	const char *node_id;
+	const char *epoch; /* this life of the node, a ULID */
+	struct metric_registry *metrics;
+};
+
+/* What a driver implements; const, with designated initialisers. All on the loop thread. */
+struct bus_driver {
+	const char *name;
+	/* Starts; the first `state` upcall comes later. Copies what it keeps of `env`; `config` outlives the driver. */
+	int (*open)(struct bus *bus, const struct bus_config *config, const struct bus_env *env, void **implp);
+	/* Stops threads, closes connections, frees all. Publications and deliveries still under way are freed, without
+	 * upcalls. Bounded in time. */
+	void (*close)(void *impl);
+	int (*bind)(void *impl, const struct key *key);
+	int (*unbind)(void *impl, const struct key *key);
+	int (*publish)(void *impl, struct bus_publication *publication);
+	void (*settle)(void *impl, struct bus_delivery *delivery, enum bus_settle_how how);
+	/* Drains what has come, at most 256 messages or 2 ms; true when more is waiting. */
+	bool (*turn)(void *impl, uint64_t now_ms);
+};
+
+extern const struct bus_driver bus_local_driver;
+extern const struct bus_driver bus_rabbitmq_driver;
+
+/* The wrapper: counts and logs for every driver, and holds callers to the contract. -ENOMEM, -errno of the driver. */
+GRID_MUST_CHECK int bus_open(const struct bus_config *config, const struct bus_env *env, struct bus **busp);
+struct bus *bus_close(struct bus *bus); /* takes and returns NULL */
+const char *bus_driver_name(const struct bus *bus);
+enum bus_state bus_state(const struct bus *bus);
+
+/* 0: accepted, one `bound` upcall follows. BUS_E_BUSY, BUS_E_UNAVAILABLE. */
+GRID_MUST_CHECK int bus_bind(struct bus *bus, const struct key *key);
+GRID_MUST_CHECK int bus_unbind(struct bus *bus, const struct key *key);
+/* 0: accepted, the publication is the driver's. BUS_E_BUSY, BUS_E_UNAVAILABLE: still the caller's. */
+GRID_MUST_CHECK int bus_publish(struct bus *bus, struct bus_publication *publication);
+void bus_settle(struct bus *bus, struct bus_delivery *delivery, enum bus_settle_how how);
+/* True: call again soon. Called after every wake-up, and every 100 ms. */
+bool bus_turn(struct bus *bus, uint64_t now_ms);
+
+/* For core: copies key, strings and body of `message` into one block. NULL when out of memory. */
+struct bus_publication *bus_publication_new(const struct key *key, const struct message *message, void *token);
+struct bus_publication *bus_publication_free(struct bus_publication *publication); /* takes and returns NULL */
+
+/* For drivers. */
+
+/* The upcalls, on the loop thread, from inside turn(): the wrapper counts, keeps the state and passes on. */
+void bus_up_message(struct bus *bus, struct bus_delivery *const *batch, size_t n);
+void bus_up_bound(struct bus *bus, const struct key *key, enum bus_bind_result result);
+void bus_up_published(struct bus *bus, struct bus_publication *publication, enum bus_publish_result result);
+void bus_up_state(struct bus *bus, enum bus_state state, bool bindings_lost);
+void bus_up_fatal(struct bus *bus, const char *what);
+
+/* Fills `targets` (room for n) and the rest of a delivery from a message and the n keys it came under: builds each
+ * frame once; users' keys share one. `now_unix_ms` stands in for an absent ts. Any thread. -ENOMEM (then nothing is
+ * held). */
+GRID_MUST_CHECK int bus_delivery_init(struct bus_delivery *d, const struct key *keys, size_t n, const struct message *m,
+                                      uint64_t now_unix_ms, uint64_t now_mono_ms);
+/* Gives up the frames. Loop thread (or before the delivery was ever handed over). */
+void bus_delivery_deinit(struct bus_delivery *d);
+
+#endif

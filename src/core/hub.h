@@ -1,0 +1,55 @@
+/* The node's centre: sessions on one side, the bus on the other, the topic registry between them.
+ *
+ *   transport ──▶ session ──▶ verbs ──▶ hub ──▶ bus
+ *   transport ◀── session ◀── topics ◀── hub ◀── bus
+ *
+ * All of it belongs to the loop thread. */
+#ifndef GRID_CORE_HUB_H
+#define GRID_CORE_HUB_H
+
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/metrics.h"
+#include "bus/bus.h"
+#include "core/config.h"
+#include "core/transport.h"
+
+struct hub;
+
+struct hub_env {
+	const struct core_config *config;
+	const struct transport *transport;
+	void *transport_ctx; /* for transport.flush_soon */
+	const char *node_id;
+	const char *epoch;
+	struct metric_registry *metrics;
+};
+
+/* What `env` points to outlives the hub. -ENOMEM. */
+GRID_MUST_CHECK int hub_new(const struct hub_env *env, struct now now, struct hub **hubp);
+/* Takes and returns NULL. The bus must have been closed before, and no session be left. */
+struct hub *hub_free(struct hub *hub);
+
+/* The bus is opened with hub_upcalls and the hub as ctx, then told here; NULL before it is closed. */
+extern const struct bus_upcalls hub_upcalls;
+void hub_set_bus(struct hub *hub, struct bus *bus);
+/* Called when the bus says it can never work like this. */
+void hub_on_fatal(struct hub *hub, void (*fn)(void *arg, const char *what), void *arg);
+
+/* Before each bus_turn(), and every 100 ms: the time for everything that follows, lingers, time-outs, paced unbinds. */
+void hub_tick(struct hub *hub, struct now now);
+
+/* Sends what waits, once per session touched since the last call. */
+void hub_flush(struct hub *hub);
+
+/* Ready to take clients: the bus is up and not draining. If not, *whyp is a static sentence. */
+bool hub_ready(const struct hub *hub, const char **whyp);
+
+/* Every session gets `bye` and close 1012; new ones too. */
+void hub_drain(struct hub *hub, struct now now);
+
+size_t hub_session_count(const struct hub *hub);
+
+#endif

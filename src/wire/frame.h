@@ -1,0 +1,21 @@
+/* What a node sends: complete websocket text frames (RFC 6455 section 5.2: FIN, opcode 1, not masked), ready for the
+ * socket and identical for every receiver. All return one reference, or NULL when out of memory. */
+#ifndef GRID_WIRE_FRAME_H
+#define GRID_WIRE_FRAME_H
+
+#include "base/buf.h"
+#include "base/msgbuf.h"
+#include "wire/message.h"
+#include "wire/names.h"
+
+/* A text frame around any JSON text. */
+struct msgbuf *frame_text(struct str json);
+/* {"op":"message","room":…,"id":…,"ts":…,"from":…|"app":…,"type":…,"data":…}: a room's message. `ts` of the message
+ * must be set. */
+struct msgbuf *frame_message(const struct key *room, const struct message *m);
+/* {"op":"notify","id":…,"ts":…,"from"|"app":…,"type":…,"data":…}: a message to a user. */
+struct msgbuf *frame_notify(const struct message *m);
+/* A ping without payload (opcode 9). */
+struct msgbuf *frame_ping(void);
+
+#endif
