@@ -84,6 +84,7 @@ struct bus_publication {
 	void *token;                  /* core's, not looked at */
 	struct bus_publication *next; /* core's and the driver's in turn, for their lists */
 	uint64_t id;                  /* the driver's */
+	uint64_t accepted_ms;         /* the wrapper's */
 };
 
 struct bus_upcalls {

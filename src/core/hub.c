@@ -1,0 +1,367 @@
+#include "core/hub.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <utlist.h>
+
+#include "core/hub_impl.h"
+
+#define HELD_RETRY_MS 5000
+#define UNBIND_BURST_MS 1000 /* unused unbinds are saved up for so long */
+
+/* --- the table of counters ---------------------------------------------------------------------------------------- */
+
+static const struct metric_row fixed_rows[] = {
+    METRIC_GAUGE_ROW(struct hub_counters, sessions, "grid_sessions", NULL, "Websockets open"),
+    METRIC_COUNTER_ROW(struct hub_counters, sessions_opened, "grid_sessions_opened_total", NULL, "Websockets accepted"),
+    METRIC_COUNTER_ROW(struct hub_counters, unauthorized, "grid_sessions_unauthorized_total", NULL,
+                       "Websockets closed for want of credentials (4001)"),
+    METRIC_COUNTER_ROW(struct hub_counters, frames_out, "grid_frames_sent_total", NULL, "Frames given to sockets"),
+    METRIC_COUNTER_ROW(struct hub_counters, deliveries, "grid_fanout_total", NULL,
+                       "Messages from the bus times the sessions each went to"),
+    METRIC_COUNTER_ROW(struct hub_counters, deliveries_expired, "grid_expired_total", NULL,
+                       "Deliveries dropped because their expiration had passed"),
+    METRIC_COUNTER_ROW(struct hub_counters, strays_user, "grid_strays_total", "kind=\"user\"",
+                       "Deliveries nobody here wanted; a user's is handed to the offline queue"),
+    METRIC_COUNTER_ROW(struct hub_counters, strays_room, "grid_strays_total", "kind=\"room\"",
+                       "Deliveries nobody here wanted; a user's is handed to the offline queue"),
+    METRIC_COUNTER_ROW(struct hub_counters, too_slow, "grid_sessions_too_slow_total", NULL,
+                       "Sessions closed because more waited for them than limits.queue (4004)"),
+    METRIC_COUNTER_ROW(struct hub_counters, abuse, "grid_sessions_abuse_total", NULL,
+                       "Sessions closed for too many bad requests (4005)"),
+    METRIC_GAUGE_ROW(struct hub_counters, queued_bytes, "grid_queued_bytes", NULL, "Bytes waiting for all sessions"),
+};
+
+static_assert(GRID_ARRAY_LEN(fixed_rows) + VERB_COUNT + ERROR_COUNT <= HUB_METRIC_ROWS_MAX, "room for every row");
+
+/* Verbs and errors are tables themselves: each row of theirs is a row here. */
+static size_t fill_rows(struct metric_row *rows)
+{
+	size_t n = GRID_ARRAY_LEN(fixed_rows);
+
+	memcpy(rows, fixed_rows, sizeof(fixed_rows));
+	for (size_t i = 0; i < VERB_COUNT; i++)
+		rows[n++] = (struct metric_row)METRIC_COUNTER_ROW(struct hub_counters, requests[i], "grid_requests_total",
+		                                                  verbs[i].label, "Requests of clients");
+	for (size_t i = 0; i < ERROR_COUNT; i++)
+		rows[n++] = (struct metric_row)METRIC_COUNTER_ROW(struct hub_counters, errors[i], "grid_errors_total",
+		                                                  error_rows[i].label, "Errors clients were told");
+	return n;
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------- */
+
+int hub_new(const struct hub_env *env, struct now now, struct hub **hubp)
+{
+	struct hub *hub = calloc(1, sizeof(*hub));
+	if (!hub)
+		return -ENOMEM;
+	hub->config = env->config;
+	hub->transport = env->transport;
+	hub->transport_ctx = env->transport_ctx;
+	hub->node_id = env->node_id;
+	hub->now = now;
+	hub->metrics = env->metrics;
+	snprintf(hub->origin, sizeof(hub->origin), "%s.%s", env->node_id, env->epoch);
+	metrics_add(env->metrics, &hub->metric_set, hub->metric_rows, fill_rows(hub->metric_rows), &hub->counters);
+	topics_init(&hub->topics, (uint64_t)env->config->linger.user, (uint64_t)env->config->linger.room, env->metrics);
+	publishes_init(&hub->publishes, (uint64_t)env->config->timeout.publish, env->metrics);
+	*hubp = hub;
+	return 0;
+}
+
+struct hub *hub_free(struct hub *hub)
+{
+	if (hub) {
+		GRID_ASSERT(!hub->sessions && !hub->bus);
+		publishes_deinit(&hub->publishes);
+		topics_deinit(&hub->topics);
+		metrics_remove(hub->metrics, &hub->metric_set);
+		free(hub);
+	}
+	return NULL;
+}
+
+void hub_set_bus(struct hub *hub, struct bus *bus)
+{
+	hub->bus = bus;
+}
+
+void hub_on_fatal(struct hub *hub, void (*fn)(void *arg, const char *what), void *arg)
+{
+	hub->on_fatal = fn;
+	hub->on_fatal_arg = arg;
+}
+
+size_t hub_session_count(const struct hub *hub)
+{
+	return counter_get(&hub->counters.sessions);
+}
+
+bool hub_ready(const struct hub *hub, const char **whyp)
+{
+	if (hub->draining)
+		*whyp = "draining";
+	else if (!hub->bus || bus_state(hub->bus) == BUS_DOWN)
+		*whyp = "the bus is down";
+	else
+		*whyp = NULL;
+	return !*whyp;
+}
+
+/* A spread of the retry, so that clients do not all come back at once. */
+static int64_t spread(const struct session *s)
+{
+	return 500 + (unsigned char)s->id.text[ULID_LEN - 1] * 7 + (unsigned char)s->id.text[ULID_LEN - 2] * 13;
+}
+
+void hub_drain(struct hub *hub, struct now now)
+{
+	struct session *s, *next;
+
+	hub->now = now;
+	hub->draining = true;
+	DL_FOREACH_SAFE(hub->sessions, s, next)
+	if (s->state != SESSION_CLOSING)
+		session_bye(s, "drain", spread(s), CLOSE_DRAIN, "draining");
+}
+
+/* --- topics and the bus ------------------------------------------------------------------------------------------- */
+
+void hub_pump(struct hub *hub)
+{
+	struct topic *topic;
+	enum topic_op op;
+
+	if (!hub->bus)
+		return;
+	while ((topic = topics_next_move(&hub->topics, hub->unbinds_due >= 1000, &op))) {
+		int rc = op == TOPIC_OP_BIND ? bus_bind(hub->bus, &topic->key) : bus_unbind(hub->bus, &topic->key);
+		if (rc != 0)
+			return; /* full: more after the next answer; down: all of it when it is up again */
+		topics_moved(&hub->topics, topic, op);
+		if (op == TOPIC_OP_UNBIND)
+			hub->unbinds_due -= 1000;
+	}
+}
+
+static bool is_own(const struct subscription *sub)
+{
+	return sub->session->own == sub;
+}
+
+static void admit_waiting(struct topic *topic)
+{
+	for (struct subscription *sub; (sub = topic->waiting);) {
+		subscription_admit(sub);
+		if (is_own(sub))
+			session_welcome(sub->session, true);
+		else
+			verbs_join_done(sub);
+	}
+}
+
+/* Tells all who wait for a topic that it did not come to be. Own keys: the session is told as far as it goes. */
+static void fail_waiting(struct hub *hub, struct topic *topic, enum error_code code, const char *message)
+{
+	struct subscription *sub, *next;
+
+	DL_FOREACH_SAFE(topic->waiting, sub, next)
+	{
+		struct session *s = sub->session;
+		if (is_own(sub)) {
+			if (code == ERROR_UNAVAILABLE) {
+				session_welcome(s, false);
+			} else {
+				session_fail(s, STR_NONE, code, message);
+				session_close(s, CLOSE_TRY_LATER, "user key refused");
+			}
+			continue;
+		}
+		verbs_join_failed(sub, code, message);
+		if (s->state == SESSION_CLOSING)
+			continue; /* the answer was too much for it: its subscriptions are gone */
+		topics_unsubscribe(&hub->topics, sub, &s->subs, hub->now.mono_ms);
+		s->rooms--;
+	}
+}
+
+static void on_bound(void *ctx, const struct key *key, enum bus_bind_result result)
+{
+	static const enum topic_answer answers[] = {
+	    [BUS_BIND_OK] = TOPIC_ANSWER_OK,
+	    [BUS_BIND_REFUSED] = TOPIC_ANSWER_REFUSED,
+	    [BUS_BIND_LOST] = TOPIC_ANSWER_LOST,
+	};
+	struct hub *hub = ctx;
+	struct topic *topic = topics_find(&hub->topics, key);
+
+	GRID_ASSERT(topic); /* a topic stays until its move was answered */
+	switch (topics_answered(&hub->topics, topic, answers[result])) {
+	case TOPIC_NOTHING_NEW:
+		break;
+	case TOPIC_BOUND:
+		admit_waiting(topic);
+		break;
+	case TOPIC_REFUSED:
+		log_limited(&hub->log_limit, hub->now.mono_ms, LOG_LEVEL_ERROR, "topic.refused",
+		            "key=%s the bus refuses to bind it: check the node account's permissions", key->text);
+		fail_waiting(hub, topic, ERROR_INTERNAL, "the broker refused to bind this name");
+		break;
+	}
+	hub_pump(hub);
+}
+
+static void fail_all_waiting(struct hub *hub)
+{
+	struct topic *topic, *next;
+
+	HASH_ITER(hh, hub->topics.by_key, topic, next)
+	fail_waiting(hub, topic, ERROR_UNAVAILABLE, NULL);
+}
+
+static void on_state(void *ctx, enum bus_state state, bool bindings_lost)
+{
+	struct hub *hub = ctx;
+
+	if (state == BUS_DOWN) {
+		publishes_fail_parked(&hub->publishes);
+		fail_all_waiting(hub);
+		return;
+	}
+	if (state == BUS_BLOCKED)
+		publishes_fail_parked(&hub->publishes);
+	hub->was_up = true;
+	if (bindings_lost)
+		topics_bindings_lost(&hub->topics);
+	hub_pump(hub);
+}
+
+static void on_published(void *ctx, struct bus_publication *publication, enum bus_publish_result result)
+{
+	struct hub *hub = ctx;
+
+	publishes_done(&hub->publishes, publication, result);
+	publishes_unpark(&hub->publishes, hub->bus);
+}
+
+/* --- fan-out ------------------------------------------------------------------------------------------------------ */
+
+/* Appends the frame to every member's queue; how many there were. */
+static size_t fan_out(struct hub *hub, const struct topic *topic, const struct bus_delivery *d, struct msgbuf *frame)
+{
+	struct subscription *sub, *next;
+	size_t n = 0;
+
+	DL_FOREACH_SAFE(topic->members, sub, next)
+	{
+		n++;
+		if (d->no_echo && memcmp(sub->session->id.text, d->session, ULID_LEN) == 0)
+			continue;
+		session_push(sub->session, frame);
+	}
+	counter_add(&hub->counters.deliveries, n);
+	return n;
+}
+
+static enum bus_settle_how deliver(struct hub *hub, const struct bus_delivery *d)
+{
+	bool for_user = false;
+	size_t receivers = 0;
+
+	if (d->expires_at_ms && d->expires_at_ms <= hub->now.mono_ms) {
+		counter_add(&hub->counters.deliveries_expired, 1);
+		return BUS_REJECTED;
+	}
+	for (size_t i = 0; i < d->n_targets; i++) {
+		const struct bus_target *target = &d->targets[i];
+		struct topic *topic = topics_find(&hub->topics, &target->key);
+		if (topic)
+			receivers += fan_out(hub, topic, d, target->frame);
+		for_user |= target->key.kind == KEY_USER;
+	}
+	if (receivers)
+		return BUS_ACCEPTED;
+	counter_add(for_user ? &hub->counters.strays_user : &hub->counters.strays_room, 1);
+	return for_user ? BUS_STRAY : BUS_REJECTED;
+}
+
+static void on_message(void *ctx, struct bus_delivery *const *batch, size_t n)
+{
+	struct hub *hub = ctx;
+
+	for (size_t i = 0; i < n; i++)
+		bus_settle(hub->bus, batch[i], deliver(hub, batch[i]));
+}
+
+static void on_fatal(void *ctx, const char *what)
+{
+	struct hub *hub = ctx;
+
+	if (hub->on_fatal)
+		hub->on_fatal(hub->on_fatal_arg, what);
+}
+
+const struct bus_upcalls hub_upcalls = {
+    .message = on_message,
+    .bound = on_bound,
+    .published = on_published,
+    .state = on_state,
+    .fatal = on_fatal,
+};
+
+/* --- turns -------------------------------------------------------------------------------------------------------- */
+
+void hub_touch(struct hub *hub, struct session *s)
+{
+	if (s->touched)
+		return;
+	if (!hub->touched)
+		hub->transport->flush_soon(hub->transport_ctx);
+	s->touched = true;
+	LL_PREPEND2(hub->touched, s, touched_next);
+}
+
+void hub_untouch(struct hub *hub, struct session *s)
+{
+	if (!s->touched)
+		return;
+	s->touched = false;
+	LL_DELETE2(hub->touched, s, touched_next);
+}
+
+void hub_flush(struct hub *hub)
+{
+	for (struct session *s; (s = hub->touched);) {
+		hub_untouch(hub, s);
+		hub->transport->flush(s->conn);
+	}
+}
+
+static void earn_unbinds(struct hub *hub, uint64_t passed_ms)
+{
+	uint64_t rate = (uint64_t)hub->config->linger.unbind_rate;
+
+	hub->unbinds_due += passed_ms * rate;
+	if (hub->unbinds_due > rate * UNBIND_BURST_MS)
+		hub->unbinds_due = rate * UNBIND_BURST_MS;
+	if (hub->unbinds_due < 1000 && rate < 1)
+		hub->unbinds_due = 1000;
+}
+
+void hub_tick(struct hub *hub, struct now now)
+{
+	uint64_t passed_ms = now.mono_ms - hub->now.mono_ms;
+
+	hub->now = now;
+	earn_unbinds(hub, passed_ms);
+	topics_tick(&hub->topics, now.mono_ms);
+	publishes_tick(&hub->publishes, now.mono_ms);
+	if (now.mono_ms >= hub->held_due_ms) {
+		hub->held_due_ms = now.mono_ms + HELD_RETRY_MS;
+		topics_retry_held(&hub->topics);
+	}
+	hub_pump(hub);
+}

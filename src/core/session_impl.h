@@ -1,0 +1,56 @@
+/* The inside of a session, for core alone. */
+#ifndef GRID_CORE_SESSION_IMPL_H
+#define GRID_CORE_SESSION_IMPL_H
+
+#include "base/msgbuf.h"
+#include "base/ulid.h"
+#include "core/errors.h"
+#include "core/outq.h"
+#include "core/session.h"
+#include "core/topics.h"
+#include "core/transport.h"
+#include "wire/request.h"
+
+enum session_state { SESSION_OPENING, SESSION_OPEN, SESSION_CLOSING };
+
+struct session {
+	struct hub *hub;
+	void *conn;                   /* the transport's */
+	struct session *prev, *next;  /* all sessions of the hub */
+	struct session *touched_next; /* to be flushed */
+	struct subscription *own;     /* its user's key; NULL before it is known and after CLOSING */
+	struct subscription *subs;    /* all, the own one included */
+	struct publish *publishes;    /* under way */
+	struct outq out;
+	struct ulid id;
+	uint8_t state; /* enum session_state; changed by set_state() only */
+	bool touched;
+	bool paused;
+	uint16_t parked; /* publishes waiting for room in the bus' window: not read from meanwhile */
+	uint32_t rooms;
+	uint32_t faults; /* a bucket that leaks one a second, see session_fault() */
+	uint64_t faults_at_ms;
+};
+
+/* Appends a frame for the client: charged, and closed as too slow when it is over its limit. Takes a reference of its
+ * own. Does nothing once CLOSING. */
+void session_push(struct session *s, struct msgbuf *frame);
+/* The same for text built here; resets the buffer. */
+void session_push_text(struct session *s, struct buf *json);
+
+/* Opens an answer in `out`: `{"op":"ok","ref":...`; the caller appends `,"k":v` and session_push_text() after '}'. */
+void session_begin_ok(struct buf *out, struct str ref);
+void session_fail(struct session *s, struct str ref, enum error_code code, const char *message);
+
+/* After the user's key is bound, or cannot be now: sends `welcome`, starts reading. */
+void session_welcome(struct session *s, bool bound);
+/* `bye` (with a retry when retry_ms >= 0), then the close. */
+void session_bye(struct session *s, const char *code, int64_t retry_ms, uint16_t close_code, const char *reason);
+/* Gives up all subscriptions and closes. */
+void session_close(struct session *s, uint16_t code, const char *reason);
+/* Stop or go on reading, whatever asks for it. */
+void session_update_pause(struct session *s);
+/* Its name, as `from`; empty before it is known. */
+struct str session_user(const struct session *s, char name[NAME_ENCODED_MAX]);
+
+#endif
