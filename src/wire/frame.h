@@ -11,7 +11,14 @@
 /* A text frame around any JSON text. */
 struct msgbuf *frame_text(struct str json);
 /* {"op":"message","room":…,"id":…,"ts":…,"from":…|"app":…,"type":…,"data":…}: a room's message. `ts` of the message
- * must be set. */
+ * must be set.
+ *
+ * Nothing a publisher sends may break a client's parser:
+ * - A body that is JSON stands in "data" as it came, an empty one is "data":null. All else, and whatever has a
+ *   content type other than application/json (with or without parameters), is "text", or "base64" if not UTF-8. No
+ *   content type, or an empty one, means that it is tried as JSON.
+ * - An id that is not message_id_valid() is left out; so is `from`, `app` or `type` when it is empty, longer than 255
+ *   bytes, not UTF-8, or has control characters in it. Without a type it is "message". */
 struct msgbuf *frame_message(const struct key *room, const struct message *m);
 /* {"op":"notify","id":…,"ts":…,"from"|"app":…,"type":…,"data":…}: a message to a user. */
 struct msgbuf *frame_notify(const struct message *m);

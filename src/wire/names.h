@@ -18,6 +18,7 @@
 #define NAME_ENCODED_MAX 200 /* bytes of a name in encoded form */
 #define KEY_MAX (5 + NAME_ENCODED_MAX)
 #define NODE_ID_MAX 64
+#define MESSAGE_ID_MAX 64
 
 enum { NAMES_E_BAD = 1 };
 
@@ -34,8 +35,8 @@ struct key {
 	char text[KEY_MAX + 1]; /* NUL-terminated */
 };
 
-/* The key of a user or room. NAMES_E_BAD: empty, too long when encoded, not UTF-8, a control character (C0, DEL, C1),
- * or an empty part between a room's dots. */
+/* The key of a user or room; undefined after a failure, as below. NAMES_E_BAD: empty, too long when encoded, not UTF-8,
+ * a control character (C0, DEL, C1), or an empty part between a room's dots. */
 GRID_MUST_CHECK int key_from_name(enum key_kind kind, struct str name, struct key *out);
 
 /* The key named by a routing key as the broker delivers it: "user.42", "user.42.n" and "user.42.anything" are all user

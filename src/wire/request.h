@@ -20,8 +20,9 @@ struct request {
 	struct str op;  /* unescaped */
 	struct str ref; /* raw JSON (a string or number) to echo as it came, or STR_NONE */
 	size_t n;
-	struct json_member members[REQUEST_MEMBERS_MAX];
-	struct buf scratch; /* what unescaped strings lie in, see request_string() */
+	struct json_member members[REQUEST_MEMBERS_MAX]; /* names unescaped, values raw */
+	struct str frame;
+	struct buf scratch; /* unescaped strings, each at the offset it has in the frame: it never grows, nothing moves */
 	const char *why;    /* after a failure: a static sentence for the error's `message` */
 };
 
