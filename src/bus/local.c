@@ -110,18 +110,15 @@ static void local_close(void *impl)
 	struct local_delivery *ld, *ld_next;
 	struct bound_key *k, *k_next;
 
-	DL_FOREACH_SAFE(l->events, e, e_next)
-	{
+	DL_FOREACH_SAFE(l->events, e, e_next) {
 		DL_DELETE(l->events, e);
 		event_free(e);
 	}
-	DL_FOREACH_SAFE(l->lent, ld, ld_next)
-	{
+	DL_FOREACH_SAFE(l->lent, ld, ld_next) {
 		DL_DELETE(l->lent, ld);
 		delivery_free(ld);
 	}
-	HASH_ITER(hh, l->keys, k, k_next)
-	{
+	HASH_ITER(hh, l->keys, k, k_next) {
 		HASH_DEL(l->keys, k);
 		free(k);
 	}

@@ -63,6 +63,7 @@ int hub_new(const struct hub_env *env, struct now now, struct hub **hubp)
 	hub->transport_ctx = env->transport_ctx;
 	hub->node_id = env->node_id;
 	hub->now = now;
+	hub->tick_ms = now.mono_ms;
 	hub->metrics = env->metrics;
 	snprintf(hub->origin, sizeof(hub->origin), "%s.%s", env->node_id, env->epoch);
 	metrics_add(env->metrics, &hub->metric_set, hub->metric_rows, fill_rows(hub->metric_rows), &hub->counters);
@@ -124,8 +125,8 @@ void hub_drain(struct hub *hub, struct now now)
 	hub->now = now;
 	hub->draining = true;
 	DL_FOREACH_SAFE(hub->sessions, s, next)
-	if (s->state != SESSION_CLOSING)
-		session_bye(s, "drain", spread(s), CLOSE_DRAIN, "draining");
+		if (s->state != SESSION_CLOSING)
+			session_bye(s, "drain", spread(s), CLOSE_DRAIN, "draining");
 }
 
 /* --- topics and the bus ------------------------------------------------------------------------------------------- */
@@ -168,8 +169,7 @@ static void fail_waiting(struct hub *hub, struct topic *topic, enum error_code c
 {
 	struct subscription *sub, *next;
 
-	DL_FOREACH_SAFE(topic->waiting, sub, next)
-	{
+	DL_FOREACH_SAFE(topic->waiting, sub, next) {
 		struct session *s = sub->session;
 		if (is_own(sub)) {
 			if (code == ERROR_UNAVAILABLE) {
@@ -181,8 +181,6 @@ static void fail_waiting(struct hub *hub, struct topic *topic, enum error_code c
 			continue;
 		}
 		verbs_join_failed(sub, code, message);
-		if (s->state == SESSION_CLOSING)
-			continue; /* the answer was too much for it: its subscriptions are gone */
 		topics_unsubscribe(&hub->topics, sub, &s->subs, hub->now.mono_ms);
 		s->rooms--;
 	}
@@ -219,7 +217,7 @@ static void fail_all_waiting(struct hub *hub)
 	struct topic *topic, *next;
 
 	HASH_ITER(hh, hub->topics.by_key, topic, next)
-	fail_waiting(hub, topic, ERROR_UNAVAILABLE, NULL);
+		fail_waiting(hub, topic, ERROR_UNAVAILABLE, NULL);
 }
 
 static void on_state(void *ctx, enum bus_state state, bool bindings_lost)
@@ -252,11 +250,12 @@ static void on_published(void *ctx, struct bus_publication *publication, enum bu
 /* Appends the frame to every member's queue; how many there were. */
 static size_t fan_out(struct hub *hub, const struct topic *topic, const struct bus_delivery *d, struct msgbuf *frame)
 {
-	struct subscription *sub, *next;
+	struct subscription *sub;
 	size_t n = 0;
 
-	DL_FOREACH_SAFE(topic->members, sub, next)
-	{
+	DL_FOREACH(topic->members, sub) {
+		if (sub->session->state == SESSION_CLOSING)
+			continue;
 		n++;
 		if (d->no_echo && memcmp(sub->session->id.text, d->session, ULID_LEN) == 0)
 			continue;
@@ -332,8 +331,28 @@ void hub_untouch(struct hub *hub, struct session *s)
 	LL_DELETE2(hub->touched, s, touched_next);
 }
 
+void hub_bury(struct hub *hub, struct session *s)
+{
+	if (!hub->closing)
+		hub->transport->flush_soon(hub->transport_ctx);
+	s->buried = true;
+	LL_PREPEND2(hub->closing, s, closing_next);
+}
+
+void hub_exhume(struct hub *hub, struct session *s)
+{
+	if (!s->buried)
+		return;
+	s->buried = false;
+	LL_DELETE2(hub->closing, s, closing_next);
+}
+
 void hub_flush(struct hub *hub)
 {
+	for (struct session *s; (s = hub->closing);) {
+		hub_exhume(hub, s);
+		session_let_go(s);
+	}
 	for (struct session *s; (s = hub->touched);) {
 		hub_untouch(hub, s);
 		hub->transport->flush(s->conn);
@@ -347,16 +366,13 @@ static void earn_unbinds(struct hub *hub, uint64_t passed_ms)
 	hub->unbinds_due += passed_ms * rate;
 	if (hub->unbinds_due > rate * UNBIND_BURST_MS)
 		hub->unbinds_due = rate * UNBIND_BURST_MS;
-	if (hub->unbinds_due < 1000 && rate < 1)
-		hub->unbinds_due = 1000;
 }
 
 void hub_tick(struct hub *hub, struct now now)
 {
-	uint64_t passed_ms = now.mono_ms - hub->now.mono_ms;
-
 	hub->now = now;
-	earn_unbinds(hub, passed_ms);
+	earn_unbinds(hub, now.mono_ms - hub->tick_ms);
+	hub->tick_ms = now.mono_ms;
 	topics_tick(&hub->topics, now.mono_ms);
 	publishes_tick(&hub->publishes, now.mono_ms);
 	if (now.mono_ms >= hub->held_due_ms) {

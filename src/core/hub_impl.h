@@ -36,10 +36,12 @@ struct hub {
 	struct topics topics;
 	struct publishes publishes;
 	struct session *sessions;
-	struct session *touched;
+	struct session *touched; /* to be flushed */
+	struct session *closing; /* still hold subscriptions, given back on the next flush */
 	struct ulid_source ids;
 	char origin[NODE_ID_MAX + 1 + ULID_LEN + 1]; /* "<node>.<epoch>" */
 	const char *node_id;
+	uint64_t tick_ms; /* of the last hub_tick() */
 	bool was_up;
 	bool draining;
 	uint64_t unbinds_due; /* how many may still go, in thousandths */
@@ -47,6 +49,7 @@ struct hub {
 	void (*on_fatal)(void *arg, const char *what);
 	void *on_fatal_arg;
 	struct log_limit log_limit;
+	char describe[ULID_LEN + 256]; /* session_describe()'s */
 	struct metric_registry *metrics;
 	struct metric_set metric_set;
 	struct metric_row metric_rows[HUB_METRIC_ROWS_MAX];
@@ -59,5 +62,8 @@ void hub_pump(struct hub *hub);
 void hub_touch(struct hub *hub, struct session *s);
 /* Forgets a touch: the session goes. */
 void hub_untouch(struct hub *hub, struct session *s);
+/* The session is CLOSING: what it holds is given back on the next flush, never inside somebody's loop over it. */
+void hub_bury(struct hub *hub, struct session *s);
+void hub_exhume(struct hub *hub, struct session *s);
 
 #endif

@@ -126,8 +126,7 @@ void publishes_deinit(struct publishes *p)
 
 	for (struct bus_publication *publication; (publication = unpark_first(p));)
 		bus_publication_free(publication);
-	DL_FOREACH_SAFE(p->by_age, publish, next)
-	{
+	DL_FOREACH_SAFE(p->by_age, publish, next) {
 		GRID_ASSERT(!publish->session);
 		free(publish);
 	}
@@ -211,8 +210,7 @@ void publishes_tick(struct publishes *p, uint64_t now_ms)
 {
 	struct publish *publish, *next;
 
-	DL_FOREACH_SAFE(p->by_age, publish, next)
-	{
+	DL_FOREACH_SAFE(p->by_age, publish, next) {
 		if (publish->due_ms > now_ms)
 			return;
 		if (!publish->session)

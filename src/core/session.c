@@ -32,10 +32,10 @@ struct str session_user(const struct session *s, char name[NAME_ENCODED_MAX])
 
 const char *session_describe(const struct session *s)
 {
-	static _Thread_local char text[ULID_LEN + 256];
 	char name[NAME_ENCODED_MAX];
+	char *text = s->hub->describe;
 
-	snprintf(text, sizeof(text), "session=%s user=%s", s->id.text, LOG_QUOTED(session_user(s, name)));
+	snprintf(text, sizeof(s->hub->describe), "session=%s user=%s", s->id.text, LOG_QUOTED(session_user(s, name)));
 	return text;
 }
 
@@ -119,6 +119,22 @@ void session_begin_ok(struct buf *out, struct str ref)
 	begin(out, "ok", ref);
 }
 
+/* A leaky bucket of bad requests: a client that sends nothing else is told once and closed. */
+static void fault(struct session *s)
+{
+	struct now now = s->hub->now;
+	uint64_t leaked = (now.mono_ms - s->faults_at_ms) / 1000;
+
+	s->faults = leaked >= s->faults ? 0 : s->faults - (uint32_t)leaked;
+	if (leaked)
+		s->faults_at_ms = now.mono_ms;
+	if (++s->faults <= FAULTS_MAX)
+		return;
+	counter_add(&s->hub->counters.abuse, 1);
+	log_limited(&s->hub->log_limit, now.mono_ms, LOG_LEVEL_WARN, "session.abuse", "%s", session_describe(s));
+	session_close(s, CLOSE_ABUSE, "too many bad requests");
+}
+
 void session_fail(struct session *s, struct str ref, enum error_code code, const char *message)
 {
 	struct buf out GRID_CLEANUP(buf_deinit) = BUF_INIT;
@@ -130,6 +146,8 @@ void session_fail(struct session *s, struct str ref, enum error_code code, const
 	json_put_string(&out, str_from(message ? message : row->message));
 	buf_putc(&out, '}');
 	session_push_text(s, &out);
+	if (row->clients_fault)
+		fault(s);
 }
 
 void session_error(struct session *s, const char *code, const char *message)
@@ -187,8 +205,7 @@ static void leave_all(struct session *s)
 	s->rooms = 0;
 }
 
-/* Gives back what it holds of others; afterwards only its own output is left. */
-static void let_go(struct session *s)
+void session_let_go(struct session *s)
 {
 	publishes_forget_session(s);
 	leave_all(s);
@@ -200,7 +217,7 @@ void session_close(struct session *s, uint16_t code, const char *reason)
 	if (s->state == SESSION_CLOSING)
 		return;
 	set_state(s, SESSION_CLOSING);
-	let_go(s);
+	hub_bury(s->hub, s);
 	s->hub->transport->close(s->conn, code, reason);
 }
 
@@ -267,7 +284,8 @@ void session_closed(struct session *s, struct now now)
 	hub->now = now;
 	if (s->state != SESSION_CLOSING)
 		set_state(s, SESSION_CLOSING);
-	let_go(s);
+	hub_exhume(hub, s);
+	session_let_go(s);
 	drop_output(s);
 	hub_untouch(hub, s);
 	DL_DELETE(hub->sessions, s);
@@ -276,21 +294,6 @@ void session_closed(struct session *s, struct now now)
 }
 
 /* --- what comes in ------------------------------------------------------------------------------------------------ */
-
-/* A leaky bucket of bad requests: a client that sends nothing else is told once and closed. */
-static void fault(struct session *s, struct now now)
-{
-	uint64_t leaked = (now.mono_ms - s->faults_at_ms) / 1000;
-
-	s->faults = leaked >= s->faults ? 0 : s->faults - (uint32_t)leaked;
-	if (leaked)
-		s->faults_at_ms = now.mono_ms;
-	if (++s->faults <= FAULTS_MAX)
-		return;
-	counter_add(&s->hub->counters.abuse, 1);
-	log_limited(&s->hub->log_limit, now.mono_ms, LOG_LEVEL_WARN, "session.abuse", "%s", session_describe(s));
-	session_close(s, CLOSE_ABUSE, "too many bad requests");
-}
 
 static void refuse_request(struct session *s, struct request *req, enum error_code code)
 {
@@ -309,15 +312,6 @@ static void handle(struct session *s, struct request *req, struct now now)
 	verbs[verb].handle(s, req, now);
 }
 
-static uint64_t client_faults(const struct hub *hub)
-{
-	uint64_t n = 0;
-	for (int i = 0; i < ERROR_COUNT; i++)
-		if (error_rows[i].clients_fault)
-			n += counter_get(&hub->counters.errors[i]);
-	return n;
-}
-
 void session_receive(struct session *s, struct str frame, struct now now)
 {
 	struct request req;
@@ -325,7 +319,6 @@ void session_receive(struct session *s, struct str frame, struct now now)
 	if (s->state != SESSION_OPEN)
 		return; /* closing: what still comes in is not read */
 	s->hub->now = now;
-	uint64_t faults = client_faults(s->hub);
 	int rc = request_decode(&req, frame);
 	if (rc == 0)
 		handle(s, &req, now);
@@ -335,8 +328,6 @@ void session_receive(struct session *s, struct str frame, struct now now)
 		               : rc == REQUEST_E_BAD_REQUEST ? ERROR_BAD_REQUEST
 		                                             : ERROR_INTERNAL);
 	request_deinit(&req);
-	if (client_faults(s->hub) != faults)
-		fault(s, now);
 }
 
 /* --- what the transport takes ------------------------------------------------------------------------------------- */

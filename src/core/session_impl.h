@@ -17,7 +17,8 @@ struct session {
 	struct hub *hub;
 	void *conn;                   /* the transport's */
 	struct session *prev, *next;  /* all sessions of the hub */
-	struct session *touched_next; /* to be flushed */
+	struct session *touched_next; /* hub->touched */
+	struct session *closing_next; /* hub->closing */
 	struct subscription *own;     /* its user's key; NULL before it is known and after CLOSING */
 	struct subscription *subs;    /* all, the own one included */
 	struct publish *publishes;    /* under way */
@@ -25,6 +26,7 @@ struct session {
 	struct ulid id;
 	uint8_t state; /* enum session_state; changed by set_state() only */
 	bool touched;
+	bool buried;
 	bool paused;
 	uint16_t parked; /* publishes waiting for room in the bus' window: not read from meanwhile */
 	uint32_t rooms;
@@ -46,8 +48,10 @@ void session_fail(struct session *s, struct str ref, enum error_code code, const
 void session_welcome(struct session *s, bool bound);
 /* `bye` (with a retry when retry_ms >= 0), then the close. */
 void session_bye(struct session *s, const char *code, int64_t retry_ms, uint16_t close_code, const char *reason);
-/* Gives up all subscriptions and closes. */
+/* Closes; what it holds of topics and publishes is given back on the hub's next flush. */
 void session_close(struct session *s, uint16_t code, const char *reason);
+/* Gives back what it holds of others; afterwards only its own output is left. */
+void session_let_go(struct session *s);
 /* Stop or go on reading, whatever asks for it. */
 void session_update_pause(struct session *s);
 /* Its name, as `from`; empty before it is known. */

@@ -48,8 +48,7 @@ void topics_deinit(struct topics *t)
 {
 	struct topic *topic, *next;
 
-	HASH_ITER(hh, t->by_key, topic, next)
-	{
+	HASH_ITER(hh, t->by_key, topic, next) {
 		GRID_ASSERT(!topic->members && !topic->waiting);
 		HASH_DEL(t->by_key, topic);
 		free(topic);
@@ -321,8 +320,7 @@ void topics_bindings_lost(struct topics *t)
 {
 	struct topic *topic, *next;
 
-	HASH_ITER(hh, t->by_key, topic, next)
-	{
+	HASH_ITER(hh, t->by_key, topic, next) {
 		GRID_ASSERT(topic->has != TOPIC_ASKED && topic->has != TOPIC_REMOVING);
 		set_has(t, topic, TOPIC_NO);
 		end_linger(t, topic);
@@ -337,8 +335,7 @@ void topics_retry_held(struct topics *t)
 
 	if (t->held == 0)
 		return;
-	HASH_ITER(hh, t->by_key, topic, next)
-	{
+	HASH_ITER(hh, t->by_key, topic, next) {
 		if (topic->held) {
 			set_held(t, topic, false);
 			settle_topic(t, topic);

@@ -125,8 +125,6 @@ static void verb_leave(struct session *s, struct request *req, struct now now)
 		return;
 	}
 	verbs_join_failed(sub, ERROR_NOT_JOINED, "left again before the join was done");
-	if (s->state == SESSION_CLOSING)
-		return; /* the answers were too much for it; its subscriptions are gone */
 	topics_unsubscribe(&s->hub->topics, sub, &s->subs, now.mono_ms);
 	s->rooms--;
 	ok_room(s, req->ref, &room);
