@@ -1,5 +1,5 @@
-/* The topic registry: every state and event, lingers, the order of moves, and a long random walk against a plain model of
- * the bus. */
+/* The topic registry: every state and event, lingers, the order of moves, and a long random walk against a plain model
+ * of the bus. */
 #include "core/topics.h"
 
 #include "check_main.h"
@@ -283,14 +283,15 @@ START_TEST(waiters_are_answered_in_order)
 }
 END_TEST
 
-/* --- the walk ------------------------------------------------------------------------------------------------------ */
+/* --- the walk ------------------------------------------------------------------------------------------------------
+ */
 
 #define WALK_ROOMS 5
 #define WALK_STEPS 200000
 
 struct model_room {
 	struct subscription *subs[3];
-	bool bound;       /* at the broker */
+	bool bound; /* at the broker */
 };
 
 struct pending_op {
