@@ -1,0 +1,133 @@
+"""A RabbitMQ of the tests' own, and grids (virtual hosts with their topology) in it."""
+
+import base64
+import http.client
+import json
+import os
+import re
+import subprocess
+import urllib.parse
+
+import pika
+
+from .util import ROOT, free_port
+
+PRIVATE_BROKER = ROOT / "scripts" / "lib" / "private-broker"
+PROVISION = ROOT / "scripts" / "provision"
+ROLES = ("node", "publisher", "operator", "worker", "service")
+
+
+class Broker:
+    """One private broker. Keeps its ports and data over stop and start."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.host = "127.0.0.1"
+        self.amqp_port = free_port()
+        self.management_port = free_port()
+
+    @property
+    def management_url(self):
+        return f"http://{self.host}:{self.management_port}"
+
+    @property
+    def admin_password(self):
+        return (self.folder / "admin-password").read_text()
+
+    @property
+    def pid(self):
+        return int((self.folder / "pid").read_text())
+
+    def _run(self, command, *arguments):
+        done = subprocess.run([PRIVATE_BROKER, command, self.folder, *map(str, arguments)], text=True,
+                              capture_output=True, stdin=subprocess.DEVNULL, timeout=180)
+        assert done.returncode == 0, f"private-broker {command}: {done.stderr}{done.stdout}"
+        return done.stdout
+
+    def start(self):
+        self._run("start", "--amqp-port", self.amqp_port, "--management-port", self.management_port)
+
+    def stop(self):
+        self._run("stop")
+
+    def kill(self):
+        """As a crash would end it; start() brings it back."""
+        self._run("kill")
+
+    def ctl(self, *arguments):
+        """rabbitmqctl; what it printed."""
+        return self._run("ctl", "-q", *arguments)
+
+    def api(self, method, *path, body=None):
+        """The management API as the administrator: the decoded answer, None on 404."""
+        url = "/api/" + "/".join(urllib.parse.quote(part, safe="") for part in path)
+        login = base64.b64encode(f"grid-admin:{self.admin_password}".encode()).decode()
+        connection = http.client.HTTPConnection(self.host, self.management_port, timeout=30)
+        try:
+            connection.request(method, url, None if body is None else json.dumps(body),
+                               {"Authorization": "Basic " + login, "Content-Type": "application/json"})
+            answer = connection.getresponse()
+            text = answer.read()
+        finally:
+            connection.close()
+        if answer.status == 404:
+            return None
+        assert answer.status < 300, f"{method} {url}: {answer.status} {text.decode()}"
+        return json.loads(text) if text else {}
+
+
+class Grid:
+    """One virtual host with the topology in it. Accounts belong to the whole broker: grids share them when they share
+    the prefix, each with its own permissions."""
+
+    def __init__(self, broker, vhost, prefix="grid"):
+        self.broker, self.vhost, self.prefix = broker, vhost, prefix
+        self.passwords_file = broker.folder / f"{prefix}-passwords"
+
+    def provision(self, *arguments, accounts=True, environment=None):
+        """Runs scripts/provision for this grid; the finished process."""
+        command = [PROVISION, "--url", self.broker.management_url, "--user", "grid-admin",
+                   "--password-file", self.broker.folder / "admin-password", "--vhost", self.vhost,
+                   "--prefix", self.prefix, *arguments]
+        if accounts:
+            command += ["--passwords", self.passwords_file]
+        return subprocess.run(command, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=120,
+                              env={"PATH": os.environ["PATH"], **(environment or {})})
+
+    def create(self):
+        done = self.provision("--generate-passwords")
+        assert done.returncode == 0, done.stdout + done.stderr
+        # For the tests' own handiwork; whoever creates a virtual host over the API has this anyway.
+        self.broker.ctl("set_permissions", "-p", self.vhost, "grid-admin", ".*", ".*", ".*")
+
+    def delete(self):
+        self.broker.api("DELETE", "vhosts", self.vhost)
+
+    def account(self, role):
+        return "grid-admin" if role == "admin" else f"{self.prefix}-{role}"
+
+    def password(self, role):
+        """Of one of ROLES, or of the administrator (`admin`)."""
+        if role == "admin":
+            return self.broker.admin_password
+        return re.search(rf"^{self.account(role)}=(.*)$", self.passwords_file.read_text(), re.M).group(1)
+
+    def amqp_uri(self, role):
+        return (f"amqp://{self.account(role)}:{self.password(role)}@{self.broker.host}:{self.broker.amqp_port}/"
+                + urllib.parse.quote(self.vhost, safe=""))
+
+    def connect(self, role):
+        """A pika.BlockingConnection as that account; close it."""
+        return pika.BlockingConnection(pika.ConnectionParameters(
+            self.broker.host, self.broker.amqp_port, self.vhost,
+            pika.PlainCredentials(self.account(role), self.password(role)), heartbeat=0, socket_timeout=30,
+            blocked_connection_timeout=60))
+
+    def api(self, method, kind, *path, body=None):
+        """The management API on this virtual host: api("GET", "queues", "grid.offline")."""
+        return self.broker.api(method, kind, self.vhost, *path, body=body)
+
+    def bindings_of(self, exchange):
+        """[(destination, routing key)] of one exchange, sorted; `exchange` without the prefix: "users"."""
+        rows = self.api("GET", "exchanges", f"{self.prefix}.{exchange}", "bindings", "source")
+        return sorted((row["destination"], row["routing_key"]) for row in rows)

@@ -1,0 +1,34 @@
+"""Paths, ports, and waiting for a condition: the only kind of waiting there is in these tests."""
+
+import pathlib
+import random
+import socket
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+def free_port():
+    """A port nothing listens on, below the ephemeral range, so that no outgoing connection takes it meanwhile."""
+    for _ in range(200):
+        port = random.randrange(20000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise RuntimeError("no free port between 20000 and 32000")
+
+
+def wait_for(condition, timeout=10.0, what=None, interval=0.02):
+    """Calls `condition` until it returns something true, and returns that; AssertionError after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout} s: {what or getattr(condition, '__name__', condition)}"
+                                 f" (last: {value!r})")
+        time.sleep(interval)
