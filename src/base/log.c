@@ -28,6 +28,7 @@ static size_t put_head(char *line, size_t size, enum log_level level, const char
 	return n;
 }
 
+GRID_PRINTF(4, 0)
 static void write_line(enum log_level level, const char *event, unsigned suppressed, const char *fmt, va_list ap)
 {
 	char line[LINE_MAX_BYTES];
