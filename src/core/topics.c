@@ -83,7 +83,7 @@ static void enter_queue(struct topics *t, struct topic *topic, enum topic_queue 
 		return;
 	leave_queue(t, topic);
 	DL_APPEND2(t->queues[queue], topic, move_prev, move_next);
-	topic->queue = queue;
+	topic->queue = (uint8_t)queue;
 	counter_add(&t->counters.moves, 1);
 }
 
