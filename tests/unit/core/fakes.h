@@ -65,6 +65,7 @@ void bus_settle(struct bus *bus, struct bus_delivery *delivery, enum bus_settle_
 {
 	bus->settled[bus->n_settled++] = how;
 	bus_delivery_deinit(delivery);
+	free(delivery);
 }
 
 /* --- transport -------------------------------------------------------------------------------------------------------
@@ -232,18 +233,25 @@ static void teardown(void)
 	hub_free(hub);
 }
 
-/* A delivery from the bus, as a message of somebody to `name`. */
-static void deliver_message(enum key_kind kind, const char *name, const struct message *m)
+/* A delivery from the bus, as a message of somebody to `name`; bus_settle() frees it. */
+static struct bus_delivery *new_delivery(enum key_kind kind, const char *name, const struct message *m)
 {
-	struct {
-		struct bus_delivery d;
-		struct bus_target target;
-	} block;
+	struct bus_delivery *d = malloc(sizeof(*d) + sizeof(struct bus_target));
 	struct key key;
 	ck_assert_int_eq(key_from_name(kind, str_from(name), &key), 0);
-	ck_assert_int_eq(bus_delivery_init(&block.d, &key, 1, m, now.unix_ms, now.mono_ms), 0);
-	hub_upcalls.message(hub, &(struct bus_delivery *){&block.d}, 1);
+	ck_assert_int_eq(bus_delivery_init(d, &key, 1, m, now.unix_ms, now.mono_ms), 0);
+	return d;
+}
+
+static void deliver(struct bus_delivery *d)
+{
+	hub_upcalls.message(hub, &d, 1);
 	hub_flush(hub);
+}
+
+static void deliver_message(enum key_kind kind, const char *name, const struct message *m)
+{
+	deliver(new_delivery(kind, name, m));
 }
 
 #endif

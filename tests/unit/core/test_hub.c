@@ -338,19 +338,12 @@ END_TEST
 START_TEST(an_expired_delivery_goes_to_nobody)
 {
 	struct message m = {.body = STR("1"), .expires_ms = 5};
-	struct {
-		struct bus_delivery d;
-		struct bus_target target;
-	} block;
-	struct key key;
 	setup();
 	bus_goes(BUS_UP, true);
 	struct fake_conn *c = welcomed("42");
-	ck_assert_int_eq(key_from_name(KEY_USER, STR("42"), &key), 0);
-	ck_assert_int_eq(bus_delivery_init(&block.d, &key, 1, &m, now.unix_ms, now.mono_ms), 0);
+	struct bus_delivery *d = new_delivery(KEY_USER, "42", &m);
 	advance(5);
-	hub_upcalls.message(hub, &(struct bus_delivery *){&block.d}, 1);
-	hub_flush(hub);
+	deliver(d);
 	ck_assert_str_eq(c->out, "");
 	ck_assert_int_eq(fake_bus.settled[0], BUS_REJECTED);
 	teardown();
