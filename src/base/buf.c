@@ -22,7 +22,7 @@ char *buf_reserve(struct buf *b, size_t n)
 {
 	if (b->failed)
 		return NULL;
-	if (b->cap - b->n < n) {
+	if (!b->p || b->cap - b->n < n) {
 		size_t cap = b->cap ? b->cap : BUF_FIRST;
 		while (cap - b->n < n) {
 			if (cap > SIZE_MAX / 2) {

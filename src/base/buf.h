@@ -21,7 +21,7 @@ struct buf {
 void buf_deinit(struct buf *b);
 /* Forgets the contents, keeps the memory. */
 void buf_reset(struct buf *b);
-/* Makes room for `n` more bytes and returns where they go (NULL when out of memory); the caller adds to b->n. */
+/* Makes room for `n` more bytes (0 is fine) and returns where they go; the caller adds to b->n. NULL: out of memory. */
 char *buf_reserve(struct buf *b, size_t n);
 void buf_put(struct buf *b, const void *p, size_t n);
 void buf_putc(struct buf *b, char c);

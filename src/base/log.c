@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 1024
+#define EVENT_MAX_BYTES 100
+#define TAIL_MAX_BYTES 32 /* " suppressed=4294967295\n" */
 
 const char *const log_level_names[] = {"error", "warn", "info", "debug", NULL};
 
@@ -24,24 +26,23 @@ static size_t put_head(char *line, size_t size, enum log_level level, const char
 	clock_gettime(CLOCK_REALTIME, &ts);
 	gmtime_r(&ts.tv_sec, &tm);
 	size_t n = strftime(line, size, "%Y-%m-%dT%H:%M:%S", &tm);
-	n += (size_t)snprintf(line + n, size - n, ".%03ldZ %s %s ", ts.tv_nsec / 1000000, log_level_names[level], event);
-	return n;
+	int more = snprintf(line + n, size - n, ".%03ldZ %s %.*s ", ts.tv_nsec / 1000000, log_level_names[level],
+	                    EVENT_MAX_BYTES, event);
+	return n + (size_t)more;
 }
 
 GRID_PRINTF(4, 0)
 static void write_line(enum log_level level, const char *event, unsigned suppressed, const char *fmt, va_list ap)
 {
 	char line[LINE_MAX_BYTES];
-	size_t room = sizeof(line) - 1; /* the newline always fits */
+	size_t room = sizeof(line) - TAIL_MAX_BYTES;
 	size_t n = put_head(line, room, level, event);
 
 	int more = vsnprintf(line + n, room - n, fmt, ap);
 	if (more > 0)
 		n += (size_t)more < room - n ? (size_t)more : room - n - 1;
-	if (suppressed) {
-		more = snprintf(line + n, room - n, " suppressed=%u", suppressed);
-		n += (size_t)more < room - n ? (size_t)more : room - n - 1;
-	}
+	if (suppressed)
+		n += (size_t)snprintf(line + n, TAIL_MAX_BYTES, " suppressed=%u", suppressed);
 	line[n++] = '\n';
 	/* A log that cannot be written has nowhere to complain. */
 	ssize_t ignored = write(STDERR_FILENO, line, n);
@@ -61,6 +62,8 @@ void log_event(enum log_level level, const char *event, const char *fmt, ...)
 void log_limited(struct log_limit *limit, uint64_t now_ms, enum log_level level, const char *event, const char *fmt,
                  ...)
 {
+	if ((int)level > atomic_load_explicit(&current_level, memory_order_relaxed))
+		return;                          /* nobody misses it, so it is not counted either */
 	uint64_t second = now_ms / 1000 + 1; /* never 0, so that a zeroed limit is a fresh one */
 	if (limit->second != second) {
 		limit->second = second;
@@ -72,8 +75,6 @@ void log_limited(struct log_limit *limit, uint64_t now_ms, enum log_level level,
 	}
 	unsigned suppressed = limit->suppressed;
 	limit->suppressed = 0;
-	if ((int)level > atomic_load_explicit(&current_level, memory_order_relaxed))
-		return;
 	va_list ap;
 	va_start(ap, fmt);
 	write_line(level, event, suppressed, fmt, ap);

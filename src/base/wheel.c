@@ -35,7 +35,7 @@ void wheel_cancel(struct wheel_entry *entry)
 void wheel_set(struct wheel *w, struct wheel_entry *entry, uint64_t due_ms)
 {
 	wheel_cancel(entry);
-	uint64_t tick = (due_ms + w->tick_ms - 1) / w->tick_ms;
+	uint64_t tick = due_ms / w->tick_ms + (due_ms % w->tick_ms != 0);
 	if (tick <= w->now_tick)
 		tick = w->now_tick + 1;
 	entry->due_tick = tick;

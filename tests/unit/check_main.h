@@ -15,6 +15,7 @@
 		const TTest *const tests[] = {__VA_ARGS__};                                                                    \
 		Suite *suite = suite_create(name);                                                                             \
 		TCase *tcase = tcase_create("all");                                                                            \
+		tcase_set_timeout(tcase, 30); /* Check's own 4 s are too few under sanitizers on a busy machine */             \
 		for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)                                                  \
 			tcase_add_test(tcase, tests[i]);                                                                           \
 		suite_add_tcase(suite, tcase);                                                                                 \
