@@ -8,6 +8,7 @@ struct net_config {
 	struct {
 		struct option_strings addresses; /* IPv4, IPv6, or unix:/path */
 		int64_t port;
+		struct option_strings trusted_proxies; /* addresses, or networks as in 10.0.0.0/8 */
 	} listen;
 	struct {
 		char *address; /* IPv4, IPv6 or unix:/path */

@@ -1,0 +1,60 @@
+/* The inside of net/: what its files share.
+ *
+ *   listener ──accepts──▶ door ──request head──▶ upgrade ──▶ ws ──▶ core/session
+ *                          └────────────────────▶ admin
+ *
+ * A socket stands at the door until its request head is complete; plain HTTP is answered there. One that asks properly
+ * for the websocket is handed to libwebsockets together with a request of our own making, so that all decisions on
+ * HTTP are ours: libwebsockets decodes `+` as a space, refuses %00 by hanging up, keeps 4 KB per waiting socket, and
+ * times out late on a guest loop.
+ *
+ * Whatever waits, waits on one of two wheels, turned once a second. */
+#ifndef GRID_NET_SERVER_IMPL_H
+#define GRID_NET_SERVER_IMPL_H
+
+#include <ev.h>
+#include <libwebsockets.h>
+
+#include "base/log.h"
+#include "base/wheel.h"
+#include "net/addr.h"
+#include "net/counters.h"
+#include "net/server.h"
+
+#define SUBPROTOCOL "grid.v1.json"
+#define WEBSOCKET_PATH "/ws"
+
+struct listener;
+struct door;
+struct arrival;
+
+struct server {
+	struct server_env env;
+	struct hub *hub;
+	struct ev_loop *ev;
+	struct addr_trust trust;
+
+	struct listener *listeners;
+	bool accept_paused; /* out of descriptors; the next tick tries again */
+	struct log_limit accept_limit;
+
+	struct wheel doors; /* deadlines of requests */
+	struct wheel conns; /* heartbeats and closes */
+	struct loop_timer *tick;
+	struct door *door_list;
+
+	struct lws_context *lws;
+	struct lws_vhost *vhost;
+	struct arrival *arriving; /* what ESTABLISHED belongs to, during ws_adopt() */
+	unsigned char *scratch;   /* frames of one send, copied together */
+	struct msgbuf *ping;
+	bool dying; /* server_free() has begun: no more output */
+
+	struct ev_idle flush_idle; /* nothing left to read, or */
+	struct ev_timer flush_due; /* 2 ms after flush_soon(): hub_flush() */
+
+	struct net_counters counters;
+	struct metric_set metrics;
+};
+
+#endif
