@@ -89,7 +89,7 @@ struct option {
 
 /* A module's rows under their prefix, over its struct inside one big config struct. */
 struct option_group {
-	const char *prefix; /* "bus.rabbitmq"; no trailing dot */
+	const char *prefix; /* "bus.rabbitmq"; no trailing dot; "" where the rows have full names */
 	const struct option *rows;
 	size_t base; /* offset of the module's struct */
 };
@@ -106,13 +106,21 @@ GRID_MUST_CHECK int options_init(const struct option_set *set, void *config);
 /* Frees what strings hold. */
 void options_deinit(const struct option_set *set, void *config);
 /* Sets one option from text. On OPTION_E_...: `errp` gets a sentence saying what was expected (and, for an unknown
- * name, the nearest known one). STRINGS: comma-separated, replaces the whole list. */
+ * name, the nearest known one). STRINGS: comma-separated (blanks around an item do not count), replaces the
+ * whole list, which is never empty. */
 GRID_MUST_CHECK int options_set(const struct option_set *set, void *config, const char *name, const char *text,
                                 struct buf *errp);
+/* Appends an option's value as it would be written; of a secret that is set only `***`. The name must exist. */
+void options_get(const struct option_set *set, const void *config, const char *name, struct buf *out);
+/* The full name: "bus.driver" for row `driver` of group "bus". */
+void options_full_name(const struct option_group *group, const struct option *row, struct buf *out);
 /* The row behind a full name ("bus.driver") or NULL; `groupp` may be NULL. */
 const struct option *options_find(const struct option_set *set, const char *name, const struct option_group **groupp);
 /* The environment's name of an option: GRIDNODE_BUS_DRIVER for bus.driver. */
 void options_env_name(const char *full_name, struct buf *out);
+/* The row behind such a name; or NULL, and `errp` names the nearest. */
+const struct option *options_find_env(const struct option_set *set, const char *env_name,
+                                      const struct option_group **groupp, struct buf *errp);
 /* What a value of this row looks like: `one of local|rabbitmq`, `a number from 1 to 65535`, `a duration ...`. */
 void options_expected(const struct option *row, struct buf *out);
 /* One paragraph per option, for --help. */
