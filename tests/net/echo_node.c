@@ -286,13 +286,16 @@ static struct option_strings words(char **items, size_t n)
 	return (struct option_strings){items, n};
 }
 
-/* echo_node PORT ADMIN_PORT INTERVAL_MS IDLE_MS ADDRESS... */
+/* The admin address comes from ECHO_NODE_ADMIN.
+ * echo_node PORT ADMIN_PORT INTERVAL_MS IDLE_MS ADDRESS... */
 int main(int argc, char **argv)
 {
 	struct metric_registry registry = {0};
 	struct core_config core = {.limits = {.frame = 65536}};
-	char *trusted[] = {"127.0.0.0/8", "::1"};
-	struct net_config net = {.admin = {.address = "127.0.0.1"}};
+	char loopback4[] = "127.0.0.0/8", loopback6[] = "::1", admin[] = "127.0.0.1";
+	char *trusted[] = {loopback4, loopback6};
+	char *admin_from_env = getenv("ECHO_NODE_ADMIN");
+	struct net_config net = {.admin = {.address = admin_from_env ? admin_from_env : admin}};
 	struct hub hub = {0};
 	struct loop_signal *term = NULL;
 	struct buf err = BUF_INIT;
