@@ -48,7 +48,7 @@ static bool is_named(const struct option_group *group, const struct option *row,
 
 const struct option *options_find(const struct option_set *set, const char *name, const struct option_group **groupp)
 {
-	EACH_ROW (set, group, row) {
+	EACH_ROW(set, group, row) {
 		if (!is_named(group, row, name))
 			continue;
 		if (groupp)
@@ -99,7 +99,7 @@ static void put_nearest(const struct option_set *set, const char *typed, bool en
 	const struct option *best_row = NULL;
 	size_t best = SIZE_MAX;
 
-	EACH_ROW (set, group, row) {
+	EACH_ROW(set, group, row) {
 		size_t distance = distance_to(typed, name_text(group, row, env, &text));
 		if (distance < best) {
 			best = distance;
@@ -116,7 +116,7 @@ const struct option *options_find_env(const struct option_set *set, const char *
 {
 	struct buf text GRID_CLEANUP(buf_deinit) = BUF_INIT;
 
-	EACH_ROW (set, group, row) {
+	EACH_ROW(set, group, row) {
 		if (strcmp(name_text(group, row, true, &text), env_name) != 0)
 			continue;
 		if (groupp)
@@ -207,18 +207,22 @@ static int strings_add(struct option_strings *strings, struct str item)
 	return 0;
 }
 
+static bool is_blank(const char *text)
+{
+	return text[strspn(text, " \t")] == '\0';
+}
+
 static int set_strings(struct option_strings *field, const char *text)
 {
 	struct option_strings built GRID_CLEANUP(strings_deinit) = {NULL, 0};
 
-	for (;;) {
+	for (bool more = !is_blank(text); more;) {
 		size_t n = strcspn(text, ",");
 		int r = strings_add(&built, (struct str){text, n});
 		if (r != 0)
 			return r;
-		if (text[n] == '\0')
-			break;
-		text += n + 1;
+		more = text[n] == ',';
+		text += n + more;
 	}
 	strings_deinit(field);
 	*field = built;
@@ -279,13 +283,13 @@ static void clear_field(const struct option *row, void *field)
 
 int options_init(const struct option_set *set, void *config)
 {
-	EACH_ROW (set, group, row) {
+	EACH_ROW(set, group, row) {
 		if (row->type == OPTION_TYPE_STRING)
 			*(char **)field_of(group, row, config) = NULL;
 		else if (row->type == OPTION_TYPE_STRINGS)
 			*(struct option_strings *)field_of(group, row, config) = (struct option_strings){NULL, 0};
 	}
-	EACH_ROW (set, group, row) {
+	EACH_ROW(set, group, row) {
 		int r = set_field(row, field_of(group, row, config), row->dflt);
 		GRID_ASSERT(r != OPTION_E_BAD_VALUE);
 		if (r != 0) {
@@ -298,7 +302,7 @@ int options_init(const struct option_set *set, void *config)
 
 void options_deinit(const struct option_set *set, void *config)
 {
-	EACH_ROW (set, group, row)
+	EACH_ROW(set, group, row)
 		clear_field(row, field_of(group, row, config));
 }
 
@@ -359,7 +363,7 @@ void options_expected(const struct option *row, struct buf *out)
 		buf_puts(out, "text");
 		break;
 	case OPTION_TYPE_STRINGS:
-		buf_puts(out, "a list of one or more texts");
+		buf_puts(out, "a list of texts");
 		break;
 	case OPTION_TYPE_BOOL:
 		buf_puts(out, "true or false");
@@ -383,7 +387,7 @@ void options_expected(const struct option *row, struct buf *out)
 
 void options_help(const struct option_set *set, struct buf *out)
 {
-	EACH_ROW (set, group, row) {
+	EACH_ROW(set, group, row) {
 		buf_puts(out, "  ");
 		options_full_name(group, row, out);
 		if (*row->dflt)

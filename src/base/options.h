@@ -107,7 +107,7 @@ GRID_MUST_CHECK int options_init(const struct option_set *set, void *config);
 void options_deinit(const struct option_set *set, void *config);
 /* Sets one option from text. On OPTION_E_...: `errp` gets a sentence saying what was expected (and, for an unknown
  * name, the nearest known one). STRINGS: comma-separated (blanks around an item do not count), replaces the
- * whole list, which is never empty. */
+ * whole list; blank text is the empty list. */
 GRID_MUST_CHECK int options_set(const struct option_set *set, void *config, const char *name, const char *text,
                                 struct buf *errp);
 /* Appends an option's value as it would be written; of a secret that is set only `***`. The name must exist. */

@@ -122,6 +122,8 @@ START_TEST(takes_values_of_every_type)
 	ck_assert_uint_eq(car.engine.wheels.n, 3);
 	ck_assert_str_eq(car.engine.wheels.items[0], "left");
 	ck_assert_str_eq(car.engine.wheels.items[2], "spare");
+	takes("car.engine.wheels", " ");
+	ck_assert_uint_eq(car.engine.wheels.n, 0);
 	takes("car.engine.power", "500");
 	ck_assert_int_eq(car.engine.power, 500);
 	takes("car.engine.turbo", "yes");
@@ -144,8 +146,8 @@ START_TEST(says_what_was_expected_and_changes_nothing)
 	refuses("door.timeout", "2h", "door.timeout: expected a duration from 100ms to 1m, got \"2h\"");
 	refuses("door.trunk", "2M", "door.trunk: expected a size from 1K to 1M, got \"2M\"");
 	refuses("car.engine.turbo", "maybe", "car.engine.turbo: expected true or false, got \"maybe\"");
-	refuses("car.engine.wheels", "a,,b", "car.engine.wheels: expected a list of one or more texts, got \"a,,b\"");
-	refuses("car.engine.wheels", "", "car.engine.wheels: expected a list of one or more texts, got \"\"");
+	refuses("car.engine.wheels", "a,,b", "car.engine.wheels: expected a list of texts, got \"a,,b\"");
+	refuses("car.engine.wheels", "a,", "car.engine.wheels: expected a list of texts, got \"a,\"");
 	refuses("car.engine.fuel", "a\nb", "car.engine.fuel: expected one of petrol|diesel, got \"a\\x0ab\"");
 	ck_assert_int_eq(car.engine.fuel, 1);
 	ck_assert_int_eq(car.engine.power, 75);

@@ -1,0 +1,188 @@
+#include "daemon/config_check.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "base/log.h"
+#include "base/units.h"
+#include "wire/names.h"
+
+#define UNIX_PREFIX "unix:"
+#define UNIX_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
+#define PREFIX_MAX 32
+
+/* Which of two options that do not fit each other somebody has set. */
+static const char *where_of_either(const struct config_loader *loader, const char *name, const char *other)
+{
+	const char *where = config_loader_where(loader, name);
+	return strcmp(where, "default") == 0 ? config_loader_where(loader, other) : where;
+}
+
+static void check_node_id(struct config_loader *loader)
+{
+	const char *id = loader->config->node.id;
+	if (!node_id_valid(str_from(id)))
+		config_loader_fail(loader, config_loader_where(loader, "node.id"),
+		                   "node.id: expected 1 to %d of the characters A-Z a-z 0-9 _ -, got %s", NODE_ID_MAX,
+		                   LOG_QUOTED(str_from(id)));
+}
+
+static void check_prefix(struct config_loader *loader)
+{
+	struct str prefix = str_from(loader->config->bus.prefix);
+	/* The same characters as in a node's id, so that a queue's name splits at its dots. */
+	if (prefix.n > PREFIX_MAX || !node_id_valid(prefix))
+		config_loader_fail(loader, config_loader_where(loader, "bus.prefix"),
+		                   "bus.prefix: expected 1 to %d of the characters A-Z a-z 0-9 _ -, got %s", PREFIX_MAX,
+		                   LOG_QUOTED(prefix));
+}
+
+/* `name` is above (or equal to) `below`, both durations. */
+static void check_order(struct config_loader *loader, const char *name, int64_t value, const char *below,
+                        int64_t below_value, bool equal_is_fine)
+{
+	struct buf text GRID_CLEANUP(buf_deinit) = BUF_INIT;
+
+	if (value > below_value || (equal_is_fine && value == below_value))
+		return;
+	buf_printf(&text, "%s: expected %s %s (", name, equal_is_fine ? "at least" : "more than", below);
+	units_put(units_duration, below_value, &text);
+	buf_puts(&text, "), got ");
+	units_put(units_duration, value, &text);
+	config_loader_fail(loader, where_of_either(loader, name, below), "%.*s", STR_ARG(buf_str(&text)));
+}
+
+static void check_durations(struct config_loader *loader)
+{
+	const struct config *c = loader->config;
+	check_order(loader, "heartbeat.idle_timeout", c->core.heartbeat.idle_timeout, "heartbeat.interval",
+	            c->core.heartbeat.interval, false);
+	check_order(loader, "bus.rabbitmq.reconnect_max", c->bus.rabbitmq.reconnect_max, "bus.rabbitmq.reconnect_min",
+	            c->bus.rabbitmq.reconnect_min, true);
+}
+
+static bool is_unix(const char *address)
+{
+	return strncmp(address, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0;
+}
+
+static bool is_ip(const char *text)
+{
+	unsigned char bytes[sizeof(struct in6_addr)];
+	return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
+}
+
+static void check_listen_address(struct config_loader *loader, const char *name, const char *address)
+{
+	size_t path = is_unix(address) ? strlen(address + strlen(UNIX_PREFIX)) : 0;
+	if (is_ip(address) || (path > 0 && path <= UNIX_PATH_MAX))
+		return;
+	config_loader_fail(loader, config_loader_where(loader, name),
+	                   "%s: expected an IPv4 or IPv6 address or unix:/path (at most %zu bytes of path), got %s", name,
+	                   UNIX_PATH_MAX, LOG_QUOTED(str_from(address)));
+}
+
+/* The port the admin listener gets when none was given, and that it is nobody else's. */
+static void check_admin_port(struct config_loader *loader, bool clients_on_tcp)
+{
+	struct net_config *net = &loader->config->net;
+
+	if (is_unix(net->admin.address))
+		return;
+	if (net->admin.port == 0)
+		net->admin.port = net->listen.port + 1000;
+	if (net->admin.port > 65535)
+		config_loader_fail(loader, config_loader_where(loader, "listen.port"),
+		                   "admin.port: expected to be set, because listen.port + 1000 is %lld",
+		                   (long long)net->admin.port);
+	if (clients_on_tcp && net->admin.port == net->listen.port)
+		config_loader_fail(loader, where_of_either(loader, "admin.port", "listen.port"),
+		                   "admin.port: expected another port than listen.port, got %lld for both",
+		                   (long long)net->admin.port);
+}
+
+static void check_listeners(struct config_loader *loader)
+{
+	const struct net_config *net = &loader->config->net;
+	bool tcp = false;
+
+	if (net->listen.addresses.n == 0)
+		config_loader_fail(loader, config_loader_where(loader, "listen.addresses"),
+		                   "listen.addresses: expected at least one address, got none");
+	for (size_t i = 0; i < net->listen.addresses.n; i++) {
+		check_listen_address(loader, "listen.addresses", net->listen.addresses.items[i]);
+		tcp = tcp || !is_unix(net->listen.addresses.items[i]);
+	}
+	check_listen_address(loader, "admin.address", net->admin.address);
+	check_admin_port(loader, tcp);
+}
+
+/* host:port, or [v6]:port. */
+static bool is_broker_address(const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	int64_t port;
+
+	if (!colon || colon == text || units_parse(units_none, colon + 1, &port) != 0 || port < 1 || port > 65535)
+		return false;
+	if (*text == '[')
+		return colon[-1] == ']' && colon - text > 2;
+	return memchr(text, ':', (size_t)(colon - text)) == NULL;
+}
+
+static void check_broker_addresses(struct config_loader *loader)
+{
+	static const char name[] = "bus.rabbitmq.addresses";
+	const struct option_strings *addresses = &loader->config->bus.rabbitmq.addresses;
+
+	if (addresses->n == 0)
+		config_loader_fail(loader, config_loader_where(loader, name), "%s: expected at least one address, got none",
+		                   name);
+	for (size_t i = 0; i < addresses->n; i++)
+		if (!is_broker_address(addresses->items[i]))
+			config_loader_fail(loader, config_loader_where(loader, name),
+			                   "%s: expected host:port, or [IPv6 address]:port, got %s", name,
+			                   LOG_QUOTED(str_from(addresses->items[i])));
+}
+
+static void check_readable(struct config_loader *loader, const char *name, const char *path)
+{
+	if (*path == '\0')
+		return;
+	FILE *file = fopen(path, "re");
+	/* A directory opens, but does not read. An empty file reads, and is somebody else's question. */
+	if (!file || (fgetc(file) == EOF && ferror(file)))
+		config_loader_fail(loader, config_loader_where(loader, name), "%s: expected a file to read, got %s: %s", name,
+		                   LOG_QUOTED(str_from(path)), strerror(errno));
+	if (file)
+		fclose(file);
+}
+
+static void check_rabbitmq(struct config_loader *loader)
+{
+	const struct rabbitmq_config *c = &loader->config->bus.rabbitmq;
+
+	check_broker_addresses(loader);
+	check_readable(loader, "bus.rabbitmq.password_file", c->password_file);
+	if (!c->tls)
+		return;
+	check_readable(loader, "bus.rabbitmq.tls_ca", c->tls_ca);
+	check_readable(loader, "bus.rabbitmq.tls_cert", c->tls_cert);
+	check_readable(loader, "bus.rabbitmq.tls_key", c->tls_key);
+	if (*c->tls_cert && !*c->tls_key)
+		config_loader_fail(loader, config_loader_where(loader, "bus.rabbitmq.tls_cert"),
+		                   "bus.rabbitmq.tls_key: expected to be set together with tls_cert");
+}
+
+void config_check(struct config_loader *loader)
+{
+	check_node_id(loader);
+	check_prefix(loader);
+	check_durations(loader);
+	check_listeners(loader);
+	if (loader->config->bus.driver == BUS_DRIVER_RABBITMQ)
+		check_rabbitmq(loader);
+}
