@@ -1,0 +1,85 @@
+"""scripts/lib/private-broker: a broker that shares nothing, and leaves nothing running."""
+
+import pathlib
+import subprocess
+
+import pytest
+
+from gridtest.broker import PRIVATE_BROKER, Broker
+from gridtest.util import wait_for
+
+
+def call(*arguments):
+    return subprocess.run([PRIVATE_BROKER, *map(str, arguments)], text=True, capture_output=True, timeout=120,
+                          stdin=subprocess.DEVNULL)
+
+
+def processes_of(folder):
+    """pids whose command line or environment names the folder."""
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            text = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        except OSError:
+            continue
+        if f"{folder}/".encode() in text:
+            found.append(int(process.name))
+    return found
+
+
+def listening():
+    """One line for each listening socket, with the pid."""
+    return subprocess.run(["ss", "-Hltnp"], text=True, capture_output=True, check=True).stdout.splitlines()
+
+
+def test_life(tmp_path):
+    own = Broker(tmp_path / "own")
+    try:
+        own.start()
+        assert call("status", own.folder).stdout.startswith(f"running pid={own.pid} amqp={own.amqp_port} ")
+        assert (own.folder / "admin-password").stat().st_mode & 0o777 == 0o600
+        assert [user["name"] for user in own.api("GET", "users")] == ["grid-admin"]
+        sockets = [line for line in listening() if f"pid={own.pid}," in line]
+        assert len(sockets) == 3 and all("127.0.0.1:" in line.split()[3] for line in sockets), sockets
+        own.api("PUT", "vhosts", "kept")
+
+        pid = own.pid
+        own.start()  # running already: nothing happens
+        assert own.pid == pid
+        own.kill()
+        assert call("status", own.folder).returncode == 3
+        own.start()
+        assert own.pid != pid
+        assert own.api("GET", "vhosts", "kept")
+    finally:
+        own.stop()
+    assert call("status", own.folder).stdout == "stopped\n"
+    wait_for(lambda: not processes_of(own.folder), what="all processes gone")
+    own.stop()
+
+
+def test_taken_port(broker, tmp_path):
+    done = call("start", tmp_path / "x", "--amqp-port", broker.amqp_port, "--management-port", 29999)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"private-broker: port {broker.amqp_port} is taken")
+    assert not processes_of(tmp_path / "x")
+
+
+def test_broken_start_shows_the_log(tmp_path):
+    folder = tmp_path / "x"
+    (folder / "etc").mkdir(parents=True)
+    (folder / "etc" / "advanced.config").write_text("no Erlang term")
+    own = Broker(folder)
+    done = call("start", folder, "--amqp-port", own.amqp_port, "--management-port", own.management_port)
+    assert done.returncode == 1
+    assert "did not start" in done.stderr
+    assert "advanced configuration file" in done.stderr
+    assert not processes_of(folder)
+
+
+@pytest.mark.parametrize("arguments", [(), ("start",), ("frob", "/tmp"), ("start", "/nonexistent/x"),
+                                       ("stop", "/nonexistent", "x")], ids=" ".join)
+def test_usage(arguments):
+    done = call(*arguments)
+    assert done.returncode == 2
+    assert "usage: private-broker" in done.stderr
