@@ -15,6 +15,8 @@ START_TEST(counts_edits)
 	ck_assert_uint_eq(nearest_distance("bus.drover", "bus.driver"), 1);
 	ck_assert_uint_eq(nearest_distance("kitten", "sitting"), 3);
 	ck_assert_uint_eq(nearest_distance("BUS.Driver", "bus.driver"), 0);
+	ck_assert_uint_eq(nearest_distance("--check", "--check-config"), 1);
+	ck_assert_uint_eq(nearest_distance("--", "--set"), 3);
 }
 END_TEST
 

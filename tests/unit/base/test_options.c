@@ -169,7 +169,7 @@ START_TEST(names_the_nearest_of_an_unknown_one)
 	fresh();
 	suggests("car.engine.powr", "car.engine.powr: no such option; the nearest is car.engine.power");
 	suggests("power", "power: no such option; the nearest is car.engine.power");
-	suggests("car.engine.", "car.engine.: no such option; the nearest is car.engine.key");
+	suggests("car.engine.", "car.engine.: no such option; the nearest is car.engine.label");
 	suggests("doors.timeout", "doors.timeout: no such option; the nearest is door.timeout");
 	done();
 }
