@@ -120,7 +120,7 @@ static const unsigned char *scan_string(const unsigned char *p, const unsigned c
 		if (*p == '\\')
 			n = escape_length(p, left);
 		else if (*p >= 0x80)
-			n = utf8_char(p, left);
+			n = utf8_wide_run(p, left);
 		if (n == 0)
 			return NULL;
 		p += n;

@@ -42,6 +42,19 @@ size_t utf8_char(const unsigned char *p, size_t n)
 	return n >= 4 && is_tail(p[3]) ? 4 : 0;
 }
 
+size_t utf8_wide_run(const unsigned char *p, size_t n)
+{
+	size_t at = 0;
+
+	while (at < n && p[at] >= 0x80) {
+		size_t len = utf8_char(p + at, n - at);
+		if (len == 0)
+			return 0;
+		at += len;
+	}
+	return at;
+}
+
 bool utf8_valid(const void *text, size_t n)
 {
 	const unsigned char *p = text;
@@ -56,7 +69,7 @@ bool utf8_valid(const void *text, size_t n)
 				continue;
 			}
 		}
-		size_t len = utf8_char(p, n);
+		size_t len = *p < 0x80 ? 1 : utf8_wide_run(p, n);
 		if (len == 0)
 			return false;
 		p += len;
