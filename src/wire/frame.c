@@ -1,7 +1,5 @@
 #include "wire/frame.h"
 
-#include <strings.h>
-
 #include "wire/json.h"
 #include "wire/utf8.h"
 
@@ -118,24 +116,11 @@ static void lay_sender(struct layout *l, const struct message *m)
 		lay_member(l, STR(",\"app\":"), FORM_STRING, m->app);
 }
 
-/* "application/json", perhaps with parameters, or nothing at all */
-static bool may_be_json(struct str content_type)
-{
-	static const struct str json = STR("application/json");
-
-	if (content_type.n == 0)
-		return true;
-	if (content_type.n < json.n || strncasecmp(content_type.p, json.p, json.n) != 0)
-		return false;
-	char behind = content_type.n > json.n ? content_type.p[json.n] : ';';
-	return behind == ';' || behind == ' ' || behind == '\t';
-}
-
 static void lay_body(struct layout *l, const struct message *m)
 {
 	if (m->body.n == 0)
 		lay(l, FORM_RAW, STR(",\"data\":null"));
-	else if (may_be_json(m->content_type) && json_valid(m->body))
+	else if (json_valid(m->body))
 		lay_member(l, STR(",\"data\":"), FORM_RAW, m->body);
 	else if (utf8_valid(m->body.p, m->body.n))
 		lay_member(l, STR(",\"text\":"), FORM_STRING, m->body);

@@ -14,9 +14,8 @@ struct msgbuf *frame_text(struct str json);
  * must be set.
  *
  * Nothing a publisher sends may break a client's parser:
- * - A body that is JSON stands in "data" as it came, an empty one is "data":null. All else, and whatever has a
- *   content type other than application/json (with or without parameters), is "text", or "base64" if not UTF-8. No
- *   content type, or an empty one, means that it is tried as JSON.
+ * - A body that is JSON stands in "data" as it came, an empty one is "data":null. All else is "text", or "base64" if
+ *   not UTF-8. Its content type is not asked: libraries fill in text/plain or octet-stream unasked.
  * - An id that is not message_id_valid() is left out; so is `from`, `app` or `type` when it is empty, longer than 255
  *   bytes, not UTF-8, or has control characters in it. Without a type it is "message". */
 struct msgbuf *frame_message(const struct key *room, const struct message *m);
