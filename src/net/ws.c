@@ -119,8 +119,10 @@ static void on_receive(struct conn *c, const char *in, size_t len)
 /* Non-zero: hang up without more words. */
 static int on_peer_close(struct conn *c)
 {
+	/* Answers to what came just before it, or our own close frame; nothing may follow. */
+	conn_send(c);
 	if (c->state != CONN_OPEN)
-		return -1; /* the answer to ours, or as good as one */
+		return -1;
 	c->ending = ENDING_CLIENT;
 	conn_answering(c);
 	return 0;
