@@ -1,0 +1,528 @@
+#include "bus/rabbitmq/publisher.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "bus/rabbitmq/confirms.h"
+#include "bus/rabbitmq/delivery.h"
+#include "bus/rabbitmq/incoming.h"
+#include "bus/rabbitmq/lanes.h"
+#include "bus/rabbitmq/letters.h"
+#include "bus/rabbitmq/link.h"
+#include "bus/rabbitmq/properties.h"
+#include "bus/rabbitmq/setup.h"
+#include "bus/rabbitmq/worker.h"
+
+enum { CHANNEL = 1 };
+
+#define WRITE_BATCH 64   /* letters between two looks at what came, and whether the socket still takes any */
+#define RELEASE_EVERY 64 /* frames */
+#define EVENTS_MAX 4
+#define POOL_PAGE 4096
+
+struct publisher {
+	const struct setup *setup;
+	struct rabbitmq_counters *counters;
+	struct link link;
+	struct worker worker;
+	struct mailbox *in;
+	struct mailbox *out;
+
+	struct letters waiting; /* not sent yet */
+	struct letters again;   /* sent, returned, to be sent to the unrouted exchange; before those above */
+	struct confirms *confirms;
+	struct lanes *lanes;
+	struct incoming incoming; /* basic.return */
+
+	bool blocked;
+	bool told_blocked;
+	bool flow_under_way; /* the event is with the loop */
+	struct event up, lost, flow;
+};
+
+/* --- results ------------------------------------------------------------------------------------------------------ */
+
+static void post(void *arg, struct letter *letter)
+{
+	struct publisher *p = arg;
+	mail_send(p->out, &letter->mail);
+}
+
+static void finish(struct publisher *p, struct letter *letter, enum letter_result result)
+{
+	letter->result = result;
+	if (letter->kind == LETTER_PUBLICATION)
+		lanes_done(p->lanes, letter, post, p);
+	else
+		post(p, letter);
+}
+
+/* --- sending ------------------------------------------------------------------------------------------------------ */
+
+static int send_bytes(struct publisher *p, enum exchange exchange, const char *routing_key, bool mandatory,
+                      const amqp_basic_properties_t *properties, struct str body)
+{
+	counter_add(&p->counters->published, 1);
+	int status = amqp_basic_publish(p->link.conn, CHANNEL, amqp_from_text(p->setup->topology.exchanges[exchange]),
+	                                amqp_from_text(routing_key), mandatory, 0, properties, amqp_from_str(body));
+	return link_status(&p->link, "publishing", status);
+}
+
+/* A user's message goes out so that it comes back when no node has the user; then it goes to where absent users'
+ * messages go, and that must take it. */
+static int send_publication(struct publisher *p, const struct letter *letter)
+{
+	const struct bus_publication *publication = letter->publication;
+	const struct message *m = &publication->message;
+	uint64_t number = confirms_next(p->confirms);
+	char routing_key[ROUTING_KEY_MAX + 1];
+	struct encoded e;
+
+	if (letter->handed_over) {
+		encode_message(m, p->setup->config->rabbitmq.user, number, true, &e);
+		return send_bytes(p, EXCHANGE_UNROUTED, publication->key.text, true, &e.properties, m->body);
+	}
+	bool to_user = publication->key.kind == KEY_USER;
+	encode_message(m, p->setup->config->rabbitmq.user, to_user ? number : 0, m->persistent, &e);
+	topology_publish_key(&publication->key, routing_key);
+	return send_bytes(p, topology_key_exchange(&publication->key), routing_key, to_user, &e.properties, m->body);
+}
+
+static int send_stray(struct publisher *p, const struct letter *letter)
+{
+	const struct delivery *d = letter->delivery;
+	amqp_basic_properties_t *properties;
+	amqp_pool_t pool;
+
+	init_amqp_pool(&pool, POOL_PAGE);
+	int rc = encode_stray(delivery_raw_properties(d), d->trusted, p->setup->config->rabbitmq.user, p->setup->node_id,
+	                      confirms_next(p->confirms), &pool, &properties);
+	if (rc == 0)
+		rc = send_bytes(p, EXCHANGE_UNROUTED, d->bus.targets[letter->target].key.text, true, properties,
+		                delivery_raw_body(d));
+	else
+		rc = link_fail(&p->link, "encoding a stray: %s", strerrordesc_np(-rc));
+	empty_amqp_pool(&pool);
+	return rc;
+}
+
+static int send_loopback(struct publisher *p, const struct letter *letter)
+{
+	const struct message m = {.type = STR(TYPE_LOOPBACK), .seq = letter->check, .body = STR("{}")};
+	struct encoded e;
+
+	encode_message(&m, p->setup->config->rabbitmq.user, confirms_next(p->confirms), false, &e);
+	return send_bytes(p, EXCHANGE_NODES, p->setup->topology.epoch_key, true, &e.properties, m.body);
+}
+
+static int send_letter(struct publisher *p, struct letter *letter)
+{
+	int rc = 0;
+
+	letter->returned = false;
+	switch (letter->kind) {
+	case LETTER_PUBLICATION:
+		rc = send_publication(p, letter);
+		break;
+	case LETTER_STRAY:
+		rc = send_stray(p, letter);
+		break;
+	case LETTER_LOOPBACK:
+		rc = send_loopback(p, letter);
+		break;
+	}
+	confirms_sent(p->confirms, letter);
+	return rc;
+}
+
+/* As many as the socket takes without waiting, so that what comes is read meanwhile: most of all, that we are blocked.
+ */
+static int send_letters(struct publisher *p)
+{
+	int rc = 0;
+
+	if (p->blocked || (!p->again.head && !p->waiting.head) || !link_writable(&p->link))
+		return 0;
+	bool several = p->again.head || p->waiting.head->next;
+	if (several)
+		link_cork(&p->link, true);
+	for (int i = 0; i < WRITE_BATCH && rc == 0; i++) {
+		struct letter *letter = letters_pop(&p->again);
+		if (!letter)
+			letter = letters_pop(&p->waiting);
+		if (!letter)
+			break;
+		rc = send_letter(p, letter);
+	}
+	if (several)
+		link_cork(&p->link, false);
+	return rc;
+}
+
+/* --- confirms and returns ----------------------------------------------------------------------------------------- */
+
+/* To the next user of a delivery that came under several keys, if there is one. */
+static bool next_target(struct letter *letter)
+{
+	const struct bus_delivery *d = &letter->delivery->bus;
+
+	while (++letter->target < d->n_targets)
+		if (d->targets[letter->target].key.kind == KEY_USER)
+			return true;
+	return false;
+}
+
+static void on_confirmed(struct publisher *p, struct letter *letter)
+{
+	bool publication = letter->kind == LETTER_PUBLICATION;
+
+	counter_add(&p->counters->confirmed, 1);
+	if (letter->returned) {
+		counter_add(&p->counters->returned, 1);
+		if (publication && !letter->handed_over && !type_reserved(letter->publication->message.type)) {
+			letter->handed_over = true;
+			letters_push(&p->again, letter);
+		} else {
+			finish(p, letter, publication && letter->handed_over ? LETTER_REFUSED : LETTER_RETURNED);
+		}
+		return;
+	}
+	if (letter->handed_over || letter->kind == LETTER_STRAY)
+		counter_add(&p->counters->handed_over, 1);
+	if (letter->kind == LETTER_STRAY && next_target(letter))
+		letters_push(&p->again, letter);
+	else
+		finish(p, letter, letter->handed_over ? LETTER_RETURNED : LETTER_CONFIRMED);
+}
+
+static void on_outcome(struct publisher *p, struct letter *letter, bool ack)
+{
+	if (ack) {
+		on_confirmed(p, letter);
+	} else {
+		counter_add(&p->counters->refused, 1);
+		finish(p, letter, LETTER_REFUSED);
+	}
+}
+
+static void on_confirm(struct publisher *p, uint64_t number, bool multiple, bool ack)
+{
+	struct letter *letter;
+
+	if (!multiple) {
+		letter = confirms_take(p->confirms, number);
+		if (letter)
+			on_outcome(p, letter, ack);
+		return;
+	}
+	if (number == 0)
+		number = UINT64_MAX; /* all so far */
+	while ((letter = confirms_take_until(p->confirms, number)))
+		on_outcome(p, letter, ack);
+}
+
+static int on_return_frame(struct publisher *p, const amqp_frame_t *frame)
+{
+	int64_t number;
+	int rc = incoming_frame(&p->incoming, frame);
+
+	if (rc < 0)
+		return link_fail(&p->link, "frames in an order that makes no message");
+	if (rc != INCOMING_COMPLETE)
+		return 0;
+	struct letter *letter = header_int(p->incoming.properties, HEADER_PUBLISH_NUMBER, &number)
+	                            ? confirms_find(p->confirms, (uint64_t)number)
+	                            : NULL;
+	if (letter)
+		letter->returned = true;
+	incoming_done(&p->incoming);
+	return 0;
+}
+
+static void set_blocked(struct publisher *p, bool blocked, amqp_bytes_t reason)
+{
+	if (blocked == p->blocked)
+		return;
+	p->blocked = blocked;
+	counter_set(&p->counters->blocked, blocked);
+	if (blocked)
+		log_warn("bus.blocked", "why=%s", LOG_QUOTED(amqp_str(reason)));
+	else
+		log_info("bus.unblocked", "address=%s:%s", p->link.host, p->link.port);
+}
+
+static int on_method(struct publisher *p, const amqp_frame_t *frame)
+{
+	const amqp_method_t *method = &frame->payload.method;
+
+	switch (method->id) {
+	case AMQP_BASIC_ACK_METHOD: {
+		const amqp_basic_ack_t *m = method->decoded;
+		on_confirm(p, m->delivery_tag, m->multiple, true);
+		return 0;
+	}
+	case AMQP_BASIC_NACK_METHOD: {
+		const amqp_basic_nack_t *m = method->decoded;
+		on_confirm(p, m->delivery_tag, m->multiple, false);
+		return 0;
+	}
+	case AMQP_BASIC_RETURN_METHOD:
+		return on_return_frame(p, frame);
+	case AMQP_CONNECTION_BLOCKED_METHOD:
+		set_blocked(p, true, ((const amqp_connection_blocked_t *)method->decoded)->reason);
+		return 0;
+	case AMQP_CONNECTION_UNBLOCKED_METHOD:
+		set_blocked(p, false, amqp_empty_bytes);
+		return 0;
+	default: {
+		int rc = link_closed_by(&p->link, frame);
+		if (rc == 0)
+			return link_fail(&p->link, "unexpected method %#x", method->id);
+		return rc == LINK_E_CHANNEL ? -ECONNABORTED : rc;
+	}
+	}
+}
+
+/* Everything that is there; LINK_E_NOTHING after that. */
+static int read_frames(struct publisher *p)
+{
+	amqp_frame_t frame;
+
+	for (unsigned i = 1;; i++) {
+		int rc = link_read(&p->link, &frame);
+		if (rc != 0)
+			return rc;
+		rc = frame.frame_type == AMQP_FRAME_METHOD ? on_method(p, &frame) : on_return_frame(p, &frame);
+		if (rc != 0)
+			return rc;
+		if (!incoming_busy(&p->incoming) && i % RELEASE_EVERY == 0)
+			link_release(&p->link);
+	}
+}
+
+/* --- mail --------------------------------------------------------------------------------------------------------- */
+
+/* One event for both directions: while it is with the loop a change waits until it is back. */
+static void tell_flow(struct publisher *p)
+{
+	if (p->flow_under_way || p->blocked == p->told_blocked)
+		return;
+	p->told_blocked = p->blocked;
+	p->flow.flag = p->blocked;
+	p->flow_under_way = true;
+	mail_send(p->out, &p->flow.mail);
+}
+
+/* True when `lost` was among it. */
+static bool take_mail(struct publisher *p)
+{
+	bool lost_is_back = false;
+	void *items[WRITE_BATCH];
+	size_t n;
+
+	while ((n = mailbox_pop(p->in, items, WRITE_BATCH)) > 0) {
+		for (size_t i = 0; i < n; i++) {
+			struct mail *mail = items[i];
+			if (mail->kind == MAIL_LETTER) {
+				struct letter *letter = (struct letter *)(void *)mail;
+				if (letter->kind == LETTER_PUBLICATION)
+					lanes_enter(p->lanes, letter);
+				letters_push(&p->waiting, letter);
+			} else if (mail == &p->flow.mail) {
+				p->flow_under_way = false;
+			} else {
+				lost_is_back = lost_is_back || mail == &p->lost.mail;
+			}
+		}
+	}
+	return lost_is_back;
+}
+
+/* --- the thread --------------------------------------------------------------------------------------------------- */
+
+static int establish(struct publisher *p)
+{
+	int rc = link_open(&p->link);
+	if (rc != 0)
+		return rc;
+	amqp_channel_open(p->link.conn, CHANNEL);
+	rc = link_reply(&p->link, CHANNEL, "opening a channel", amqp_get_rpc_reply(p->link.conn));
+	if (rc == 0) {
+		amqp_confirm_select(p->link.conn, CHANNEL);
+		rc = link_reply(&p->link, CHANNEL, "asking for confirms", amqp_get_rpc_reply(p->link.conn));
+	}
+	if (rc != 0)
+		return -ECONNABORTED;
+	confirms_reset(p->confirms);
+	p->blocked = p->told_blocked = false;
+	link_in_use(&p->link);
+	mail_send(p->out, &p->up.mail);
+	return 0;
+}
+
+static int serve(struct publisher *p)
+{
+	while (!link_stopping(&p->link)) {
+		int rc = read_frames(p);
+		if (rc != LINK_E_NOTHING)
+			return rc;
+		take_mail(p);
+		tell_flow(p);
+		rc = send_letters(p);
+		if (rc != 0)
+			return rc;
+		if (!incoming_busy(&p->incoming))
+			link_release(&p->link);
+		bool more = !p->blocked && (p->again.head || p->waiting.head);
+		if (!more || !link_writable(&p->link))
+			link_wait(&p->link, UINT32_MAX / 2, more);
+	}
+	return 0;
+}
+
+static void lose_queue(struct publisher *p, struct letters *queue)
+{
+	for (struct letter *l = letters_pop(queue); l; l = letters_pop(queue))
+		finish(p, l, LETTER_LOST);
+}
+
+/* Until our `lost` is back: what the loop sent before it knew is lost as well. */
+static void wait_for_lost(struct publisher *p)
+{
+	struct pollfd fd = {.fd = p->link.wake_fd, .events = POLLIN};
+	uint64_t wakes;
+
+	while (!link_stopping(&p->link)) {
+		bool back = take_mail(p);
+		lose_queue(p, &p->waiting);
+		if (back)
+			return;
+		if (poll(&fd, 1, -1) > 0 && read(p->link.wake_fd, &wakes, sizeof(wakes)) < 0)
+			continue;
+	}
+}
+
+static void end_life(struct publisher *p)
+{
+	struct letter *letter;
+
+	counter_add(&p->counters->publisher.losses, 1);
+	log_warn("bus.lost", "link=publisher why=%s", LOG_QUOTED(str_from(p->link.why)));
+	while ((letter = confirms_take_until(p->confirms, UINT64_MAX)))
+		finish(p, letter, LETTER_LOST);
+	lose_queue(p, &p->again);
+	lose_queue(p, &p->waiting);
+	counter_set(&p->counters->blocked, 0);
+	mail_send(p->out, &p->lost.mail);
+	wait_for_lost(p);
+}
+
+static void run(void *arg)
+{
+	struct publisher *p = arg;
+
+	while (!link_stopping(&p->link)) {
+		int rc = establish(p);
+		bool in_use = rc == 0;
+		if (rc == 0)
+			rc = serve(p);
+		link_close(&p->link, rc == 0);
+		incoming_done(&p->incoming);
+		if (link_stopping(&p->link))
+			break;
+		if (in_use)
+			end_life(p);
+		link_pause(&p->link);
+	}
+	link_close(&p->link, false);
+}
+
+/* --- from the loop ------------------------------------------------------------------------------------------------ */
+
+static struct event event_of(enum event_kind kind)
+{
+	return (struct event){.mail.kind = MAIL_EVENT, .kind = kind};
+}
+
+static bool make_parts(struct publisher *p, mailbox_wake_fn *wake, void *wake_arg)
+{
+	size_t letters = (size_t)p->setup->config->publish_window + STRAYS_MAX + 1;
+
+	p->lanes = calloc(1, sizeof(*p->lanes));
+	p->confirms = confirms_new(letters);
+	p->in = mailbox_new(letters + EVENTS_MAX, link_wake, &p->link);
+	p->out = mailbox_new(letters + EVENTS_MAX, wake, wake_arg);
+	return p->lanes && p->confirms && p->in && p->out;
+}
+
+static void free_parts(struct publisher *p)
+{
+	free(p->lanes);
+	confirms_free(p->confirms);
+	mailbox_free(p->in);
+	mailbox_free(p->out);
+	link_deinit(&p->link);
+	free(p);
+}
+
+int publisher_new(const struct setup *setup, mailbox_wake_fn *wake, void *wake_arg, struct publisher **publisherp)
+{
+	struct publisher *p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->setup = setup;
+	p->counters = setup->counters;
+	p->up = event_of(EVENT_UP);
+	p->lost = event_of(EVENT_LOST);
+	p->flow = event_of(EVENT_BLOCKED);
+	int rc = link_init(&p->link, &setup->config->rabbitmq, "publisher", setup->node_id, &p->counters->publisher);
+	if (rc != 0) {
+		free(p);
+		return rc;
+	}
+	rc = make_parts(p, wake, wake_arg) ? worker_start(&p->worker, &p->link, run, p) : -ENOMEM;
+	if (rc != 0) {
+		free_parts(p);
+		return rc;
+	}
+	*publisherp = p;
+	return 0;
+}
+
+void publisher_stop(struct publisher *p)
+{
+	link_stop(&p->link);
+}
+
+struct publisher *publisher_free(struct publisher *p)
+{
+	if (!p)
+		return NULL;
+	worker_join(&p->worker);
+	free_parts(p);
+	return NULL;
+}
+
+void publisher_send(struct publisher *p, struct mail *mail)
+{
+	mail_send(p->in, mail);
+}
+
+size_t publisher_take(struct publisher *p, void **mail, size_t max)
+{
+	return mailbox_pop(p->out, mail, max);
+}
+
+bool publisher_has_mail(const struct publisher *p)
+{
+	return !mailbox_empty(p->out);
+}
+
+void publisher_interrupt(struct publisher *p)
+{
+	link_interrupt(&p->link);
+}

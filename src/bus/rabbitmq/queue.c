@@ -1,0 +1,359 @@
+/* The node's queue on the broker, from connect to consuming: what must be there, what is found there, whose it is. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "bus/rabbitmq/consumer_state.h"
+
+#define QUEUE_EXPIRES_MS 86400000 /* the one argument, never changed; shorter ones are a policy's matter */
+#define TAKEN_RETRY_MS 500
+#define TAKEN_LOG_MS 60000
+#define RESET_TRIES 5
+#define RESET_MS 30000
+#define RESET_LOOK_MS 10
+
+static amqp_connection_state_t conn(struct consumer *c)
+{
+	return c->link.conn;
+}
+
+static amqp_bytes_t queue_name(const struct consumer *c)
+{
+	return amqp_from_text(c->setup->topology.node_queue);
+}
+
+static bool exclusive_mode(const struct consumer *c)
+{
+	return c->setup->config->rabbitmq.queue == RABBITMQ_QUEUE_EXCLUSIVE;
+}
+
+static int open_channel(struct consumer *c, amqp_channel_t channel)
+{
+	amqp_channel_open(conn(c), channel);
+	return link_reply(&c->link, channel, "opening a channel", amqp_get_rpc_reply(conn(c)));
+}
+
+/* The channel for questions the broker may answer by closing it. */
+static int open_scratch(struct consumer *c)
+{
+	if (c->scratch_open)
+		return 0;
+	int rc = open_channel(c, CHANNEL_SCRATCH);
+	c->scratch_open = rc == 0;
+	return rc;
+}
+
+static int scratch_reply(struct consumer *c, const char *doing)
+{
+	int rc = link_reply(&c->link, CHANNEL_SCRATCH, doing, amqp_get_rpc_reply(conn(c)));
+	c->scratch_open = rc == 0;
+	return rc;
+}
+
+/* A refusal that is nobody's plan: the link is given up, the next attempt starts from the beginning. */
+static int unexpected(int rc)
+{
+	return rc == LINK_E_CHANNEL ? -ECONNABORTED : rc;
+}
+
+/* --- what must be there ------------------------------------------------------------------------------------------- */
+
+static int missing(struct consumer *c, const char *what, const char *name)
+{
+	const struct bus_config *config = c->setup->config;
+	char line[sizeof(c->fatal_event.text)];
+
+	snprintf(line, sizeof(line),
+	         "%s \"%s\" is missing in vhost \"%s\": run scripts/provision --url http://%s:15672 --vhost %s --prefix %s",
+	         what, name, config->rabbitmq.vhost, c->link.host, config->rabbitmq.vhost, config->prefix);
+	if (c->owned)
+		return link_fail(&c->link, "%s", line);
+	return consumer_give_up(c, "%s", line);
+}
+
+static int check_exchange(struct consumer *c, const char *name)
+{
+	int rc = open_scratch(c);
+	if (rc != 0)
+		return rc;
+	amqp_exchange_declare(conn(c), CHANNEL_SCRATCH, amqp_from_text(name), amqp_from_text("topic"), 1, 1, 0, 0,
+	                      amqp_empty_table);
+	return scratch_reply(c, "looking for an exchange");
+}
+
+/* 0 and how many messages wait in it. */
+static int check_queue(struct consumer *c, const char *name, uint32_t *readyp)
+{
+	int rc = open_scratch(c);
+	if (rc != 0)
+		return rc;
+	const amqp_queue_declare_ok_t *ok =
+	    amqp_queue_declare(conn(c), CHANNEL_SCRATCH, amqp_from_text(name), 1, 0, 0, 0, amqp_empty_table);
+	rc = scratch_reply(c, "looking for a queue");
+	if (rc == 0 && readyp)
+		*readyp = ok->message_count;
+	return rc;
+}
+
+static int check_topology(struct consumer *c)
+{
+	const struct topology *t = &c->setup->topology;
+	int rc;
+
+	for (size_t i = 0; i < EXCHANGE_COUNT; i++) {
+		rc = check_exchange(c, t->exchanges[i]);
+		if (rc == LINK_E_CHANNEL && c->link.code == AMQP_NOT_FOUND)
+			return missing(c, "exchange", t->exchanges[i]);
+		if (rc != 0)
+			return unexpected(rc);
+	}
+	rc = check_queue(c, t->offline_queue, NULL);
+	if (rc == LINK_E_CHANNEL && c->link.code == AMQP_NOT_FOUND)
+		return missing(c, "queue", t->offline_queue);
+	return unexpected(rc);
+}
+
+/* --- declaring ---------------------------------------------------------------------------------------------------- */
+
+static int declare(struct consumer *c)
+{
+	amqp_table_entry_t expires = {.key = amqp_from_text("x-expires")};
+	const amqp_table_t arguments = {.num_entries = exclusive_mode(c) ? 0 : 1, .entries = &expires};
+
+	expires.value.kind = AMQP_FIELD_KIND_I32;
+	expires.value.value.i32 = QUEUE_EXPIRES_MS;
+	int rc = open_scratch(c);
+	if (rc != 0)
+		return rc;
+	amqp_queue_declare(conn(c), CHANNEL_SCRATCH, queue_name(c), 0, !exclusive_mode(c), exclusive_mode(c), 0, arguments);
+	return scratch_reply(c, "declaring the queue");
+}
+
+/* The queue is there when this returns 0; `existed`: it was before. LINK_E_CHANNEL: locked by another connection. */
+static int declare_or_find(struct consumer *c, bool *existedp)
+{
+	const char *name = c->setup->topology.node_queue;
+	int rc = check_queue(c, name, NULL);
+
+	*existedp = rc == 0;
+	if (rc < 0 || (rc == LINK_E_CHANNEL && c->link.code != AMQP_NOT_FOUND))
+		return rc;
+	rc = declare(c);
+	if (rc == LINK_E_CHANNEL && c->link.code == AMQP_PRECONDITION_FAILED) {
+		*existedp = true;
+		log_warn("bus.queue_differs",
+		         "queue=%s why=%s hint=\"goes on with it as it is; rabbitmqadmin delete queue name=%s "
+		         "and it will be made as it should be\"",
+		         name, LOG_QUOTED(str_from(c->link.why)), name);
+		return 0;
+	}
+	return rc;
+}
+
+/* --- consuming ---------------------------------------------------------------------------------------------------- */
+
+static int consume(struct consumer *c)
+{
+	amqp_basic_qos(conn(c), CHANNEL_DELIVERIES, 0, (uint16_t)c->setup->config->rabbitmq.prefetch, 0);
+	int rc = link_reply(&c->link, CHANNEL_DELIVERIES, "setting the prefetch", amqp_get_rpc_reply(conn(c)));
+	if (rc != 0)
+		return rc;
+	c->cancelled = false;
+	amqp_basic_consume(conn(c), CHANNEL_DELIVERIES, queue_name(c), amqp_from_text(c->setup->node_id), 0, 0, 1,
+	                   amqp_empty_table);
+	return link_reply(&c->link, CHANNEL_DELIVERIES, "consuming", amqp_get_rpc_reply(conn(c)));
+}
+
+/* The broker has one code for "somebody else consumes exclusively" and "you may not", and tells them apart in words. */
+static bool taken(const struct link *link)
+{
+	return link->code == AMQP_RESOURCE_LOCKED || (link->code == AMQP_ACCESS_REFUSED && strstr(link->why, "exclusive"));
+}
+
+/* Keeps the connection alive for a while. */
+static int idle(struct consumer *c, uint64_t ms)
+{
+	uint64_t until = clock_mono_ms() + ms;
+	amqp_frame_t frame;
+
+	for (uint64_t now = until - ms; now < until; now = clock_mono_ms()) {
+		int rc = link_read(&c->link, &frame);
+		if (rc == 0)
+			rc = link_closed_by(&c->link, &frame);
+		if (rc < 0 || link_stopping(&c->link))
+			return rc < 0 ? rc : link_fail(&c->link, "stopping");
+		link_release(&c->link);
+		if (rc == LINK_E_NOTHING)
+			link_wait(&c->link, until - now, false);
+	}
+	return 0;
+}
+
+/* Another process has our id, or a connection of our own that the broker has not given up yet: that one is gone after
+ * two heartbeats. */
+static int wait_taken(struct consumer *c, uint64_t *sincep, uint64_t *toldp)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (*sincep == 0)
+		*sincep = now;
+	if (!c->owned && now - *sincep >= 2 * (uint64_t)c->setup->config->rabbitmq.heartbeat)
+		return consumer_give_up(
+		    c, "node id \"%s\" is taken: another process consumes queue \"%s\" on %s:%s; give this node another id",
+		    c->setup->node_id, c->setup->topology.node_queue, c->link.host, c->link.port);
+	if (*toldp == 0 || now - *toldp >= TAKEN_LOG_MS) {
+		*toldp = now;
+		log_warn("bus.id_in_use", "node=%s queue=%s why=%s hint=\"waiting for it\"", c->setup->node_id,
+		         c->setup->topology.node_queue, LOG_QUOTED(str_from(c->link.why)));
+	}
+	return idle(c, TAKEN_RETRY_MS);
+}
+
+/* Declares and consumes; until it is ours nothing is bound, published or taken. */
+static int claim(struct consumer *c, bool *existedp)
+{
+	uint64_t since = 0, told = 0;
+
+	for (;;) {
+		bool channel_closed = false;
+		int rc = declare_or_find(c, existedp);
+		if (rc == 0) {
+			rc = consume(c);
+			channel_closed = rc == LINK_E_CHANNEL;
+		}
+		if (rc != LINK_E_CHANNEL || !taken(&c->link))
+			return unexpected(rc);
+		rc = wait_taken(c, &since, &told);
+		if (rc == 0 && channel_closed)
+			rc = unexpected(open_channel(c, CHANNEL_DELIVERIES));
+		if (rc != 0)
+			return rc;
+	}
+}
+
+/* --- whose it is -------------------------------------------------------------------------------------------------- */
+
+/* Is a queue found on the broker taken over as it is? Yes, if what is bound to it is known: by this process, today.
+ * Else it is emptied and made anew, since bindings cannot be listed over AMQP, and unknown ones would bring messages
+ * for ever. */
+static bool adopts(const struct consumer *c)
+{
+	return c->owned || c->reset.given_up;
+}
+
+static void begin_emptying(struct consumer *c)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (c->phase == PHASE_SERVING) {
+		c->reset.tries = 0;
+		c->reset.leftovers = 0;
+		c->reset.deadline_ms = now + RESET_MS;
+	}
+	c->phase = PHASE_EMPTYING;
+	c->reset.look_at_ms = now;
+}
+
+int queue_establish(struct consumer *c)
+{
+	bool existed = false;
+
+	c->scratch_open = false;
+	c->phase = PHASE_SERVING;
+	int rc = unexpected(open_channel(c, CHANNEL_DELIVERIES));
+	if (rc == 0)
+		rc = unexpected(open_channel(c, CHANNEL_BINDINGS));
+	if (rc == 0)
+		rc = check_topology(c);
+	if (rc == 0)
+		rc = claim(c, &existed);
+	if (rc != 0)
+		return rc;
+	c->life++;
+	consumer_tell(c, &c->begin);
+	if (!existed || adopts(c))
+		consumer_serve(c, !existed || !c->owned);
+	else
+		begin_emptying(c);
+	return 0;
+}
+
+/* --- making it anew ----------------------------------------------------------------------------------------------- */
+
+static int send_cancel(struct consumer *c)
+{
+	amqp_basic_cancel_t cancel = {.consumer_tag = amqp_from_text(c->setup->node_id)};
+	c->phase = PHASE_CANCELLING;
+	return link_status(&c->link, "cancelling",
+	                   amqp_send_method(conn(c), CHANNEL_DELIVERIES, AMQP_BASIC_CANCEL_METHOD, &cancel));
+}
+
+static int give_up_reset(struct consumer *c)
+{
+	c->reset.given_up = true;
+	log_warn("bus.queue_kept",
+	         "queue=%s handled=%u hint=\"it does not become empty, so bindings of an earlier life stay; "
+	         "messages nobody here wants are dropped or handed over\"",
+	         c->setup->topology.node_queue, c->reset.leftovers);
+	return 0;
+}
+
+static int look_whether_empty(struct consumer *c)
+{
+	uint32_t ready = 0;
+	uint64_t now = clock_mono_ms();
+
+	if (acks_outstanding(c->acks) || incoming_busy(&c->incoming) || now < c->reset.look_at_ms)
+		return 0;
+	c->reset.look_at_ms = now + RESET_LOOK_MS;
+	int rc = unexpected(check_queue(c, c->setup->topology.node_queue, &ready));
+	if (rc == 0 && ready == 0)
+		rc = send_cancel(c);
+	return rc;
+}
+
+/* Nothing of it is with us any more, and nobody consumes: it goes, unless something has come in this moment. */
+static int replace(struct consumer *c)
+{
+	int rc = open_scratch(c);
+	if (rc != 0)
+		return unexpected(rc);
+	amqp_queue_delete(conn(c), CHANNEL_SCRATCH, queue_name(c), 1, 1);
+	rc = scratch_reply(c, "deleting the queue");
+	if (rc == LINK_E_CHANNEL && c->link.code == AMQP_PRECONDITION_FAILED) {
+		if (++c->reset.tries >= RESET_TRIES)
+			rc = give_up_reset(c);
+		else
+			begin_emptying(c);
+		int consumed = unexpected(consume(c));
+		if (consumed == 0 && c->reset.given_up)
+			consumer_serve(c, true);
+		return consumed;
+	}
+	if (rc == 0)
+		rc = declare(c);
+	if (rc == 0)
+		rc = consume(c);
+	if (rc != 0)
+		return unexpected(rc);
+	counter_add(&c->counters->queue_resets, 1);
+	log_info("bus.queue_reset", "queue=%s handled=%u", c->setup->topology.node_queue, c->reset.leftovers);
+	consumer_serve(c, true);
+	return 0;
+}
+
+int queue_step(struct consumer *c)
+{
+	if (c->phase == PHASE_SERVING)
+		return 0;
+	if (clock_mono_ms() >= c->reset.deadline_ms) {
+		/* What is with us comes again on the next connection, like everything else then. */
+		int rc = give_up_reset(c);
+		return rc ? rc : link_fail(&c->link, "the queue of an earlier life did not get empty");
+	}
+	if (c->phase == PHASE_EMPTYING)
+		return look_whether_empty(c);
+	if (c->cancelled && acks_outstanding(c->acks) == 0 && !incoming_busy(&c->incoming))
+		return replace(c);
+	return 0;
+}

@@ -1,0 +1,20 @@
+/* What the two link threads share with the loop for reading: settled before they start, unchanged until they have
+ * ended. */
+#ifndef GRID_BUS_RABBITMQ_SETUP_H
+#define GRID_BUS_RABBITMQ_SETUP_H
+
+#include "bus/config.h"
+#include "bus/rabbitmq/counters.h"
+#include "bus/rabbitmq/topology.h"
+
+#define OPS_MAX 256    /* binds and unbinds of core under way at once */
+#define STRAYS_MAX 256 /* deliveries being handed over at once */
+
+struct setup {
+	const struct bus_config *config;
+	struct topology topology;
+	char *node_id;
+	struct rabbitmq_counters *counters; /* each counter has its one writer */
+};
+
+#endif
