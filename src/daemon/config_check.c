@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "net/addr.h"
 #include "wire/names.h"
 
 #define UNIX_PREFIX "unix:"
@@ -85,6 +86,22 @@ static void check_listen_address(struct config_loader *loader, const char *name,
 	                   UNIX_PATH_MAX, LOG_QUOTED(str_from(address)));
 }
 
+static void check_proxies(struct config_loader *loader)
+{
+	struct addr_trust trust;
+	const char *bad = "";
+
+	int r = addr_trust_init(&trust, &loader->config->net.listen.trusted_proxies, &bad);
+	if (r == 0)
+		addr_trust_deinit(&trust);
+	else if (r < 0)
+		loader->no_memory = true;
+	else
+		config_loader_fail(loader, config_loader_where(loader, "listen.trusted_proxies"),
+		                   "listen.trusted_proxies: expected addresses, or networks like 10.0.0.0/8, got %s",
+		                   LOG_QUOTED(str_from(bad)));
+}
+
 /* The port the admin listener gets when none was given, and that it is nobody else's. */
 static void check_admin_port(struct config_loader *loader, bool clients_on_tcp)
 {
@@ -117,6 +134,7 @@ static void check_listeners(struct config_loader *loader)
 		tcp = tcp || !is_unix(net->listen.addresses.items[i]);
 	}
 	check_listen_address(loader, "admin.address", net->admin.address);
+	check_proxies(loader);
 	check_admin_port(loader, tcp);
 }
 

@@ -233,6 +233,9 @@ START_TEST(checks_what_must_fit_together)
 	    "listen.addresses=::1,localhost",
 	    "--set: listen.addresses: expected an IPv4 or IPv6 address or unix:/path (at most 107 bytes of path), got "
 	    "\"localhost\"\n");
+	refuses_set(
+	    "listen.trusted_proxies=10.0.0.0/8,example.org",
+	    "--set: listen.trusted_proxies: expected addresses, or networks like 10.0.0.0/8, got \"example.org\"\n");
 	refuses_set("admin.address=unix:",
 	            "--set: admin.address: expected an IPv4 or IPv6 address or unix:/path (at most 107 bytes of path), got "
 	            "\"unix:\"\n");
@@ -244,9 +247,9 @@ START_TEST(takes_what_does_fit)
 {
 	loads(NULL, NULL, (const char *const[]){"listen.port=65000", "admin.address=unix:/x", "bus.driver=local", NULL});
 	done();
-	loads(
-	    NULL, NULL,
-	    (const char *const[]){"listen.addresses=unix:/x", "admin.port=5210", "bus.driver=local", "node.id=a_-9", NULL});
+	loads(NULL, NULL,
+	      (const char *const[]){"listen.addresses=unix:/x", "admin.port=5210",
+	                            "listen.trusted_proxies=", "node.id=a_-9", NULL});
 	done();
 	loads(NULL, NULL, (const char *const[]){"bus.rabbitmq.reconnect_min=10s", NULL});
 	done();
