@@ -34,11 +34,12 @@ function(grid_lib target header library package)
 	add_library(grid::${target} ALIAS grid_${target})
 endfunction()
 
+# First what the others require, so that what is missing is named and not what needs it.
+grid_pkg(crypto libcrypto libssl-dev)
 grid_pkg(rabbitmq librabbitmq librabbitmq-dev)
 grid_pkg(websockets libwebsockets libwebsockets-dev)
 grid_pkg(config libconfig libconfig-dev)
 grid_pkg(json json-c libjson-c-dev)
-grid_pkg(crypto libcrypto libssl-dev)
 grid_lib(ev ev.h ev libev-dev)
 grid_lib(uthash uthash.h "" uthash-dev)
 if(GRID_TESTS)

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,7 +17,6 @@
 
 #define TICK_MS 100
 #define STOP_MS 5000
-#define FILES_WANTED 65536
 
 struct node {
 	const struct config *config;
@@ -143,18 +141,6 @@ static void on_timer(void *arg)
 }
 
 /* Starting */
-
-/* Every client is a file descriptor, and the usual soft limit is 1024. */
-static void raise_file_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= FILES_WANTED)
-		return;
-	limit.rlim_cur = limit.rlim_max < FILES_WANTED ? limit.rlim_max : FILES_WANTED;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-		log_warn("node.file_limit", "errno=%d", errno);
-}
 
 static int start_loop(struct node *node)
 {
@@ -290,7 +276,6 @@ enum node_exit node_run(const struct config *config)
 	struct ulid_source ulids = {0};
 
 	signal(SIGPIPE, SIG_IGN);
-	raise_file_limit();
 	ulid_next(&ulids, clock_unix_ms(), &node.epoch);
 	if (start(&node) == 0)
 		loop_run(node.loop);
