@@ -34,13 +34,16 @@ broker_provision() {
 		log_tail "$log"
 		fail "scripts/provision failed"
 	}
-	(umask 077 && broker_password grid-node >"$RUN_DIR/node-password")
-	[[ -s $RUN_DIR/node-password ]] || fail "scripts/provision left no password for grid-node in $RUN_DIR/passwords"
+	(umask 077 && broker_password node >"$RUN_DIR/node-password")
+	[[ -s $RUN_DIR/node-password ]] || fail "scripts/provision left no password for the nodes in $RUN_DIR/passwords"
 }
 
-# broker_password ACCOUNT
+# Accounts are named by what they may do: node, publisher, operator.
+broker_account() {
+	printf '%s-%s' "$BROKER_PREFIX" "$1"
+}
 broker_password() {
-	sed -n "s/^$1=//p" "$RUN_DIR/passwords"
+	sed -n "s/^$(broker_account "$1")=//p" "$RUN_DIR/passwords"
 }
 
 # The command line tool that the management plugin serves, set up for this broker: $RUN_DIR/rabbitmqadmin.
@@ -57,8 +60,8 @@ rabbitmqadmin_settings() {
 		[default]
 		hostname = 127.0.0.1
 		port = $1
-		username = grid-operator
-		password = $(broker_password grid-operator)
+		username = $(broker_account operator)
+		password = $(broker_password operator)
 		vhost = $BROKER_VHOST
 	END
 }

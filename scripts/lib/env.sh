@@ -3,15 +3,17 @@
 
 # env_write NAME=VALUE...
 env_write() {
-	local pair
-	(
-		umask 077
-		printf '# Where the running grid is, to be sourced. Written by scripts/run, gone when it stops.\n'
-		for pair; do
-			printf "export %s='%s'\n" "${pair%%=*}" "$(env_quoted "${pair#*=}")"
-		done
-	) >"$RUN_DIR/env.new"
+	# There are passwords in it.
+	(umask 077 && env_lines "$@" >"$RUN_DIR/env.new")
 	mv "$RUN_DIR/env.new" "$RUN_DIR/env"
+}
+
+env_lines() {
+	local pair
+	printf '# Where the running grid is, to be sourced. Written by scripts/run, gone when it stops.\n'
+	for pair; do
+		printf "export %s='%s'\n" "${pair%%=*}" "$(env_quoted "${pair#*=}")"
+	done
 }
 
 env_quoted() {
