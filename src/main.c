@@ -1,4 +1,5 @@
 /* gridnode: reads the command line and the configuration, then runs one node. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,10 +9,10 @@
 #include "daemon/config.h"
 #include "daemon/node.h"
 
-static int print(struct buf *text)
+static int print(const struct buf *text)
 {
-	fwrite(text->p, 1, text->n, stdout);
-	return fflush(stdout) == 0 && !text->failed ? NODE_EXIT_OK : NODE_EXIT_FAILED;
+	bool written = fwrite(text->p, 1, text->n, stdout) == text->n && fflush(stdout) == 0;
+	return written && !text->failed ? NODE_EXIT_OK : NODE_EXIT_FAILED;
 }
 
 static int check(const struct cli *cli, const struct buf *warning)
