@@ -325,11 +325,11 @@ static int serve(struct consumer *c)
 		push_batch(c);
 		if (read < 0)
 			return read;
-		int rc = take_mail(c);
-		if (rc == 0)
-			rc = take_settled(c);
+		int rc = take_settled(c);
 		if (rc == 0)
 			rc = queue_step(c);
+		if (rc == 0)
+			rc = take_mail(c); /* last: the step may have left binds to send */
 		if (rc != 0)
 			return rc;
 		if (!incoming_busy(&c->incoming))
