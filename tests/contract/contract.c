@@ -34,10 +34,10 @@ START_TEST(what_is_bound_receives)
 	struct node *n = node_up("a", NULL);
 	struct key room = room_key("eu.lobby"), user = user_key("42");
 
-	bind(n, room);
-	bind(n, user);
-	ck_assert_int_eq(publish_and_wait(n, room, "{\"to\":\"room\"}", 1), BUS_CONFIRMED);
-	ck_assert_int_eq(publish_and_wait(n, user, "{\"to\":\"user\"}", 2), BUS_CONFIRMED);
+	node_bind(n, room);
+	node_bind(n, user);
+	ck_assert_int_eq(node_publish_wait(n, room, "{\"to\":\"room\"}", 1), BUS_CONFIRMED);
+	ck_assert_int_eq(node_publish_wait(n, user, "{\"to\":\"user\"}", 2), BUS_CONFIRMED);
 	WAIT_FOR(n->messages.n == 2);
 	ck_assert_str_eq(n->messages.p[0].keys[0], "room.eu.lobby");
 	ck_assert_ptr_nonnull(strstr(n->messages.p[0].frame, "\"op\":\"message\",\"room\":\"eu.lobby\""));
@@ -51,10 +51,10 @@ END_TEST
 START_TEST(what_nobody_bound_is_confirmed_or_unrouted)
 {
 	struct node *n = node_up("a", NULL);
-	ck_assert_int_eq(publish_and_wait(n, room_key("nobody"), "1", 1), BUS_CONFIRMED);
-	ck_assert_int_eq(publish_and_wait(n, user_key("nobody"), "1", 2), BUS_UNROUTED);
-	settle_down(n);
-	ck_assert_uint_eq(count_messages(n, NULL, NULL), 1); /* settle_down's */
+	ck_assert_int_eq(node_publish_wait(n, room_key("nobody"), "1", 1), BUS_CONFIRMED);
+	ck_assert_int_eq(node_publish_wait(n, user_key("nobody"), "1", 2), BUS_UNROUTED);
+	node_settle_down(n);
+	ck_assert_uint_eq(node_messages(n, NULL, NULL), 1); /* settle_down's */
 	node_close(n);
 }
 END_TEST
@@ -64,17 +64,17 @@ START_TEST(unbind_stops_delivery)
 	struct node *n = node_up("a", NULL);
 	struct key room = room_key("r"), user = user_key("u");
 
-	bind(n, room);
-	bind(n, user);
-	unbind(n, room);
-	unbind(n, user);
-	ck_assert_int_eq(publish_and_wait(n, room, "1", 1), BUS_CONFIRMED);
-	ck_assert_int_eq(publish_and_wait(n, user, "1", 2), BUS_UNROUTED);
-	settle_down(n);
-	ck_assert_uint_eq(count_messages(n, &room, NULL) + count_messages(n, &user, NULL), 0);
-	bind(n, room);
-	publish(n, room, "2", 3);
-	WAIT_FOR(count_messages(n, &room, "\"data\":2") == 1);
+	node_bind(n, room);
+	node_bind(n, user);
+	node_unbind(n, room);
+	node_unbind(n, user);
+	ck_assert_int_eq(node_publish_wait(n, room, "1", 1), BUS_CONFIRMED);
+	ck_assert_int_eq(node_publish_wait(n, user, "1", 2), BUS_UNROUTED);
+	node_settle_down(n);
+	ck_assert_uint_eq(node_messages(n, &room, NULL) + node_messages(n, &user, NULL), 0);
+	node_bind(n, room);
+	node_publish(n, room, "2", 3);
+	WAIT_FOR(node_messages(n, &room, "\"data\":2") == 1);
 	node_close(n);
 }
 END_TEST
@@ -84,14 +84,14 @@ START_TEST(binding_twice_and_unbinding_twice_are_answered)
 	struct node *n = node_up("a", NULL);
 	struct key room = room_key("r");
 
-	bind(n, room);
-	bind(n, room);
-	publish(n, room, "1", 1);
-	WAIT_FOR(count_messages(n, &room, NULL) == 1);
-	unbind(n, room);
-	unbind(n, room);
-	settle_down(n);
-	ck_assert_uint_eq(count_messages(n, &room, NULL), 1);
+	node_bind(n, room);
+	node_bind(n, room);
+	node_publish(n, room, "1", 1);
+	WAIT_FOR(node_messages(n, &room, NULL) == 1);
+	node_unbind(n, room);
+	node_unbind(n, room);
+	node_settle_down(n);
+	ck_assert_uint_eq(node_messages(n, &room, NULL), 1);
 	node_close(n);
 }
 END_TEST
@@ -105,11 +105,11 @@ START_TEST(order_holds)
 	size_t next_room = 0, next_user = 0;
 	char body[32];
 
-	bind(n, room);
-	bind(n, user);
+	node_bind(n, room);
+	node_bind(n, user);
 	for (uintptr_t i = 0; i < N; i++) {
 		snprintf(body, sizeof(body), "\"n%ju.\"", (uintmax_t)i);
-		publish(n, i % 2 ? user : room, body, i + 1);
+		node_publish(n, i % 2 ? user : room, body, i + 1);
 	}
 	WAIT_FOR(n->messages.n == N && n->published.n == N);
 	for (size_t i = 0; i < N; i++) {
@@ -135,7 +135,7 @@ START_TEST(results_of_absent_users_keep_their_order)
 	struct key absent = user_key("absent");
 
 	for (uintptr_t i = 1; i <= N; i++)
-		publish(n, absent, "1", i);
+		node_publish(n, absent, "1", i);
 	WAIT_FOR(n->published.n == N);
 	for (size_t i = 0; i < N; i++) {
 		ck_assert_uint_eq(n->published.p[i].token, i + 1);
@@ -153,23 +153,23 @@ START_TEST(odd_names_reach_only_their_own)
 	char body[32];
 
 	for (size_t i = 0; i < GRID_ARRAY_LEN(names); i++) {
-		bind(n, user_key(names[i]));
-		bind(n, room_key(names[i]));
+		node_bind(n, user_key(names[i]));
+		node_bind(n, room_key(names[i]));
 	}
 	for (size_t i = 0; i < GRID_ARRAY_LEN(names); i++) {
 		snprintf(body, sizeof(body), "\"name%zu\"", i);
-		publish(n, user_key(names[i]), body, ++token);
-		publish(n, room_key(names[i]), body, ++token);
+		node_publish(n, user_key(names[i]), body, ++token);
+		node_publish(n, room_key(names[i]), body, ++token);
 	}
-	publish(n, room_key("x"), "\"name\"", ++token);
-	settle_down(n);
+	node_publish(n, room_key("x"), "\"name\"", ++token);
+	node_settle_down(n);
 	for (size_t i = 0; i < GRID_ARRAY_LEN(names); i++) {
 		struct key user = user_key(names[i]), room = room_key(names[i]);
 		snprintf(body, sizeof(body), "\"name%zu\"", i);
-		ck_assert_uint_eq(count_messages(n, &user, NULL), 1);
-		ck_assert_uint_eq(count_messages(n, &room, NULL), 1);
-		ck_assert_uint_eq(count_messages(n, &user, body), 1);
-		ck_assert_uint_eq(count_messages(n, &room, body), 1);
+		ck_assert_uint_eq(node_messages(n, &user, NULL), 1);
+		ck_assert_uint_eq(node_messages(n, &room, NULL), 1);
+		ck_assert_uint_eq(node_messages(n, &user, body), 1);
+		ck_assert_uint_eq(node_messages(n, &room, body), 1);
 	}
 	node_close(n);
 }
@@ -193,15 +193,17 @@ START_TEST(a_message_is_carried_whole)
 	    .body = STR("{\"a\":[1,2]}"),
 	};
 
-	bind(n, room);
-	publish_message(n, room, &m, 1);
-	publish(n, room, "2", 2);
+	node_bind(n, room);
+	node_publish_message(n, room, &m, 1);
+	node_publish(n, room, "2", 2);
 	WAIT_FOR(n->messages.n == 2);
 	struct got_message *got = &n->messages.p[0];
 	ck_assert(got->no_echo && got->expires && !got->redelivered);
 	ck_assert_str_eq(got->session, "01ARZ3NDEKTSV4RRFFQ69G5FAV");
-	ck_assert_str_eq(got->frame, "{\"op\":\"message\",\"room\":\"whole\",\"id\":\"id-1\",\"ts\":1790000000123,\"from\":\"u\xc3\xbc\","
-	                             "\"type\":\"chat\",\"data\":{\"a\":[1,2]}}");
+	ck_assert_str_eq(
+	    got->frame,
+	    "{\"op\":\"message\",\"room\":\"whole\",\"id\":\"id-1\",\"ts\":1790000000123,\"from\":\"u\xc3\xbc\","
+	    "\"type\":\"chat\",\"data\":{\"a\":[1,2]}}");
 	ck_assert(!n->messages.p[1].no_echo && !n->messages.p[1].expires);
 	node_close(n);
 }
@@ -217,9 +219,9 @@ START_TEST(a_large_body_is_carried_whole)
 	memset(body, 'x', SIZE);
 	body[0] = body[SIZE - 1] = '"';
 	body[SIZE] = '\0';
-	bind(n, room);
+	node_bind(n, room);
 	for (uintptr_t i = 0; i < 3; i++)
-		publish(n, room, body, i);
+		node_publish(n, room, body, i);
 	WAIT_FOR(n->messages.n == 3);
 	for (size_t i = 0; i < 3; i++)
 		ck_assert_ptr_nonnull(strstr(n->messages.p[i].frame, body));
@@ -235,13 +237,13 @@ START_TEST(a_full_publish_window_is_busy)
 	struct bus_publication *fifth = bus_publication_new(&room, &(struct message){.body = STR("5")}, (void *)5);
 
 	for (uintptr_t i = 1; i <= 4; i++)
-		publish(n, room, "1", i);
+		node_publish(n, room, "1", i);
 	ck_assert_int_eq(bus_publish(n->bus, fifth), BUS_E_BUSY);
 	WAIT_FOR(n->published.n >= 1);
 	ck_assert_int_eq(bus_publish(n->bus, fifth), 0);
 	WAIT_FOR(n->published.n == 5);
 	for (uintptr_t i = 1; i <= 5; i++)
-		ck_assert_int_eq(result_of(n, i), BUS_CONFIRMED);
+		ck_assert_int_eq(node_result(n, i), BUS_CONFIRMED);
 	node_close(n);
 }
 END_TEST
@@ -266,7 +268,7 @@ START_TEST(many_binds_are_answered_in_order)
 		ck_assert_str_eq(n->bound.p[i].key.text, name);
 		ck_assert_int_eq(n->bound.p[i].result, BUS_BIND_OK);
 	}
-	publish(n, room_key("many.999"), "1", 1);
+	node_publish(n, room_key("many.999"), "1", 1);
 	WAIT_FOR(n->messages.n == 1);
 	node_close(n);
 }
@@ -280,9 +282,9 @@ START_TEST(deliveries_are_settled_in_any_order)
 	size_t settled = 0;
 
 	n->hold = true;
-	bind(n, room);
+	node_bind(n, room);
 	for (uintptr_t i = 0; i < N; i++)
-		publish(n, room, "1", i);
+		node_publish(n, room, "1", i);
 	while (settled < N) {
 		WAIT_FOR(n->held.n > 0);
 		/* the youngest first, every other one; then the rest */
@@ -295,9 +297,9 @@ START_TEST(deliveries_are_settled_in_any_order)
 		n->held.n = 0;
 	}
 	n->hold = false;
-	settle_down(n);
-	ck_assert_uint_eq(count_messages(n, &room, NULL), N);
-	ck_assert_uint_eq(count_states(n, BUS_DOWN), 0);
+	node_settle_down(n);
+	ck_assert_uint_eq(node_messages(n, &room, NULL), N);
+	ck_assert_uint_eq(node_states(n, BUS_DOWN), 0);
 	node_close(n);
 }
 END_TEST
@@ -308,12 +310,12 @@ START_TEST(close_with_work_under_way)
 	struct key room = room_key("close");
 
 	n->hold = true;
-	bind(n, room);
+	node_bind(n, room);
 	for (uintptr_t i = 0; i < 50; i++)
-		publish(n, room, "1", i);
+		node_publish(n, room, "1", i);
 	WAIT_FOR(n->held.n >= 10);
 	for (uintptr_t i = 0; i < 500; i++)
-		publish(n, i % 2 ? room : user_key("absent"), "1", i);
+		node_publish(n, i % 2 ? room : user_key("absent"), "1", i);
 	for (int i = 0; i < 100; i++)
 		ck_assert_int_eq(bus_bind(n->bus, &room), 0);
 	for (size_t i = 0; i < n->held.n; i += 3)
@@ -337,26 +339,26 @@ START_TEST(two_nodes_meet)
 	struct node *a = node_up("a", NULL), *b = node_up("b", NULL);
 	struct key both = room_key("both"), only_b = room_key("only.b"), user = user_key("here-and-there");
 
-	bind(a, both);
-	bind(b, both);
-	bind(b, only_b);
-	bind(a, user);
-	bind(b, user);
-	ck_assert_int_eq(publish_and_wait(a, both, "\"both\"", 1), BUS_CONFIRMED);
-	ck_assert_int_eq(publish_and_wait(a, only_b, "\"only\"", 2), BUS_CONFIRMED);
-	ck_assert_int_eq(publish_and_wait(a, user, "\"user\"", 3), BUS_CONFIRMED);
-	settle_down(a);
-	settle_down(b);
-	ck_assert_uint_eq(count_messages(a, &both, "\"both\""), 1);
-	ck_assert_uint_eq(count_messages(b, &both, "\"both\""), 1);
-	ck_assert_uint_eq(count_messages(a, &only_b, NULL), 0);
-	ck_assert_uint_eq(count_messages(b, &only_b, "\"only\""), 1);
-	ck_assert_uint_eq(count_messages(a, &user, NULL), 1);
-	ck_assert_uint_eq(count_messages(b, &user, NULL), 1);
-	unbind(b, user);
-	ck_assert_int_eq(publish_and_wait(b, user, "\"again\"", 4), BUS_CONFIRMED);
-	unbind(a, user);
-	ck_assert_int_eq(publish_and_wait(b, user, "\"gone\"", 5), BUS_UNROUTED);
+	node_bind(a, both);
+	node_bind(b, both);
+	node_bind(b, only_b);
+	node_bind(a, user);
+	node_bind(b, user);
+	ck_assert_int_eq(node_publish_wait(a, both, "\"both\"", 1), BUS_CONFIRMED);
+	ck_assert_int_eq(node_publish_wait(a, only_b, "\"only\"", 2), BUS_CONFIRMED);
+	ck_assert_int_eq(node_publish_wait(a, user, "\"user\"", 3), BUS_CONFIRMED);
+	node_settle_down(a);
+	node_settle_down(b);
+	ck_assert_uint_eq(node_messages(a, &both, "\"both\""), 1);
+	ck_assert_uint_eq(node_messages(b, &both, "\"both\""), 1);
+	ck_assert_uint_eq(node_messages(a, &only_b, NULL), 0);
+	ck_assert_uint_eq(node_messages(b, &only_b, "\"only\""), 1);
+	ck_assert_uint_eq(node_messages(a, &user, NULL), 1);
+	ck_assert_uint_eq(node_messages(b, &user, NULL), 1);
+	node_unbind(b, user);
+	ck_assert_int_eq(node_publish_wait(b, user, "\"again\"", 4), BUS_CONFIRMED);
+	node_unbind(a, user);
+	ck_assert_int_eq(node_publish_wait(b, user, "\"gone\"", 5), BUS_UNROUTED);
 	node_close(a);
 	node_close(b);
 }
@@ -369,11 +371,11 @@ START_TEST(order_holds_between_nodes)
 	struct key room = room_key("order");
 	char body[32];
 
-	bind(b, room);
-	bind(c, room);
+	node_bind(b, room);
+	node_bind(c, room);
 	for (uintptr_t i = 0; i < N; i++) {
 		snprintf(body, sizeof(body), "\"n%ju.\"", (uintmax_t)i);
-		publish(a, room, body, i + 1);
+		node_publish(a, room, body, i + 1);
 	}
 	WAIT_FOR(a->published.n == N && b->messages.n == N && c->messages.n == N);
 	for (size_t i = 0; i < N; i++) {
@@ -397,8 +399,8 @@ START_TEST(nothing_after_bound_is_missed)
 	for (uintptr_t i = 0; i < N; i++) {
 		snprintf(name, sizeof(name), "now.%ju", (uintmax_t)i);
 		struct key key = room_key(name);
-		bind(b, key);
-		publish(a, key, "1", i + 1);
+		node_bind(b, key);
+		node_publish(a, key, "1", i + 1);
 	}
 	WAIT_FOR(b->messages.n == N);
 	node_close(a);
@@ -436,8 +438,7 @@ void contract_add(Suite *suite)
 	    close_with_work_under_way,
 	    close_at_once,
 	};
-	const TTest *const many_nodes[] = {two_nodes_meet, order_holds_between_nodes,
-	                                          nothing_after_bound_is_missed};
+	const TTest *const many_nodes[] = {two_nodes_meet, order_holds_between_nodes, nothing_after_bound_is_missed};
 
 	tcase(suite, "one_node", one_node, GRID_ARRAY_LEN(one_node));
 	if (target.many_nodes)

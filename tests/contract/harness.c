@@ -203,7 +203,7 @@ enum bus_state node_state(const struct node *n)
 	return n->states.n ? n->states.p[n->states.n - 1].state : BUS_DOWN;
 }
 
-size_t count_states(const struct node *n, enum bus_state state)
+size_t node_states(const struct node *n, enum bus_state state)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < n->states.n; i++)
@@ -251,21 +251,21 @@ static void wait_bound(struct node *n, struct key key, size_t before)
 	ck_assert_int_eq(n->bound.p[before].result, BUS_BIND_OK);
 }
 
-void bind(struct node *n, struct key key)
+void node_bind(struct node *n, struct key key)
 {
 	size_t before = n->bound.n;
 	ck_assert_int_eq(bus_bind(n->bus, &key), 0);
 	wait_bound(n, key, before);
 }
 
-void unbind(struct node *n, struct key key)
+void node_unbind(struct node *n, struct key key)
 {
 	size_t before = n->bound.n;
 	ck_assert_int_eq(bus_unbind(n->bus, &key), 0);
 	wait_bound(n, key, before);
 }
 
-void publish_message(struct node *n, struct key key, const struct message *m, uintptr_t token)
+void node_publish_message(struct node *n, struct key key, const struct message *m, uintptr_t token)
 {
 	struct bus_publication *publication = bus_publication_new(&key, m, (void *)token);
 	int rc = BUS_E_BUSY;
@@ -275,12 +275,12 @@ void publish_message(struct node *n, struct key key, const struct message *m, ui
 	ck_assert_int_eq(rc, 0);
 }
 
-void publish(struct node *n, struct key key, const char *body, uintptr_t token)
+void node_publish(struct node *n, struct key key, const char *body, uintptr_t token)
 {
-	publish_message(n, key, &(struct message){.body = str_from(body), .ts = clock_unix_ms()}, token);
+	node_publish_message(n, key, &(struct message){.body = str_from(body), .ts = clock_unix_ms()}, token);
 }
 
-int result_of(const struct node *n, uintptr_t token)
+int node_result(const struct node *n, uintptr_t token)
 {
 	for (size_t i = 0; i < n->published.n; i++)
 		if (n->published.p[i].token == token)
@@ -288,14 +288,14 @@ int result_of(const struct node *n, uintptr_t token)
 	return -1;
 }
 
-enum bus_publish_result publish_and_wait(struct node *n, struct key key, const char *body, uintptr_t token)
+enum bus_publish_result node_publish_wait(struct node *n, struct key key, const char *body, uintptr_t token)
 {
-	publish(n, key, body, token);
-	WAIT_FOR(result_of(n, token) >= 0);
-	return (enum bus_publish_result)result_of(n, token);
+	node_publish(n, key, body, token);
+	WAIT_FOR(node_result(n, token) >= 0);
+	return (enum bus_publish_result)node_result(n, token);
 }
 
-size_t count_messages(const struct node *n, const struct key *key, const char *text)
+size_t node_messages(const struct node *n, const struct key *key, const char *text)
 {
 	size_t count = 0;
 
@@ -306,15 +306,15 @@ size_t count_messages(const struct node *n, const struct key *key, const char *t
 	return count;
 }
 
-void settle_down(struct node *n)
+void node_settle_down(struct node *n)
 {
 	static uintptr_t token = 1000000;
 	struct key key = room_key("settle-down");
 	char body[32];
 
-	bind(n, key);
+	node_bind(n, key);
 	snprintf(body, sizeof(body), "\"down-%ju\"", (uintmax_t)++token);
-	publish(n, key, body, token);
-	WAIT_FOR(count_messages(n, &key, body) == 1);
-	unbind(n, key);
+	node_publish(n, key, body, token);
+	WAIT_FOR(node_messages(n, &key, body) == 1);
+	node_unbind(n, key);
 }

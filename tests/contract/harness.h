@@ -49,8 +49,8 @@ struct node {
 	struct metric_registry metrics;
 	char id[64];
 	struct ulid epoch;
-	bool hold;                       /* deliveries are kept in `held` instead of being accepted */
-	enum bus_settle_how how;         /* else settled so */
+	bool hold;               /* deliveries are kept in `held` instead of being accepted */
+	enum bus_settle_how how; /* else settled so */
 	LIST(struct got_message) messages;
 	LIST(struct got_bound) bound;
 	LIST(struct got_published) published;
@@ -87,24 +87,24 @@ uint64_t harness_now(void);
 /* Waits at most 20 ms for something to happen, then lets all buses tell. */
 void harness_turn(void);
 /* Runs the loop for a round trip of this node: what was on its way to it before has come. */
-void settle_down(struct node *n);
+void node_settle_down(struct node *n);
 
 enum bus_state node_state(const struct node *n);
-size_t count_states(const struct node *n, enum bus_state state);
+size_t node_states(const struct node *n, enum bus_state state);
 uint64_t node_metric(const struct node *n, const char *line_start);
 
 struct key user_key(const char *name);
 struct key room_key(const char *name);
 /* Waits until it is bound (or unbound). */
-void bind(struct node *n, struct key key);
-void unbind(struct node *n, struct key key);
+void node_bind(struct node *n, struct key key);
+void node_unbind(struct node *n, struct key key);
 /* Publishes with the body as JSON text; waits while the window is full. */
-void publish(struct node *n, struct key key, const char *body, uintptr_t token);
-void publish_message(struct node *n, struct key key, const struct message *m, uintptr_t token);
+void node_publish(struct node *n, struct key key, const char *body, uintptr_t token);
+void node_publish_message(struct node *n, struct key key, const struct message *m, uintptr_t token);
 /* The outcome of this token, once it is there; -1 before. */
-int result_of(const struct node *n, uintptr_t token);
-enum bus_publish_result publish_and_wait(struct node *n, struct key key, const char *body, uintptr_t token);
+int node_result(const struct node *n, uintptr_t token);
+enum bus_publish_result node_publish_wait(struct node *n, struct key key, const char *body, uintptr_t token);
 /* How many messages with this text in their frame, and this key. */
-size_t count_messages(const struct node *n, const struct key *key, const char *text);
+size_t node_messages(const struct node *n, const struct key *key, const char *text);
 
 #endif

@@ -50,7 +50,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	if (!getenv("GRID_TEST_LOG"))
-		log_set_level((enum log_level)-1);
+		log_set_level((enum log_level) - 1);
 	Suite *suite = suite_create("bus");
 	contract_add(suite);
 	if (target.driver == BUS_DRIVER_RABBITMQ)
