@@ -19,13 +19,15 @@
 
 static void log_lws(int level, const char *line)
 {
+	/* A client can cause warnings at will. Static, because so is libwebsockets' log: it passes nothing of ours. */
+	static struct log_limit limit;
 	size_t n = strcspn(line, "\n");
 
 	/* Said as an error on each socket that is handed over, in 4.1 and 4.3. */
 	if (strstr(line, "calling service"))
 		return;
-	log_event(level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, level & LLL_ERR ? "lws.error" : "lws.warn", "%s",
-	          LOG_QUOTED(((struct str){line, n})));
+	log_limited(&limit, clock_mono_ms(), level & LLL_ERR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN,
+	            level & LLL_ERR ? "lws.error" : "lws.warn", "%s", LOG_QUOTED(((struct str){line, n})));
 }
 
 /* No pings of its own, which would cost each connection a timer in a sorted list. */

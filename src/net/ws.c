@@ -52,13 +52,13 @@ static int on_established(struct lws *wsi, struct conn *c)
 	c->fd = lws_get_socket_fd(wsi);
 	c->heard_ms = now.mono_ms;
 	c->ending = ENDING_LOST;
-	c->state = CONN_OPEN;
+	conn_set_state(c, CONN_OPEN);
 	counter_add(&server->counters.established, 1);
 	counter_add(&server->counters.connections, 1);
 	conn_await_heartbeat(c, now.mono_ms);
 	c->session = session_open(server->hub, c, &server->arriving->handshake, now);
 	if (!c->session) {
-		c->state = CONN_KILLED;
+		conn_set_state(c, CONN_KILLED);
 		return -1;
 	}
 	return 0;
@@ -134,7 +134,7 @@ static void on_gone(struct conn *c)
 
 	if (c->state == CONN_NEW)
 		return;
-	c->state = CONN_NEW;
+	conn_set_state(c, CONN_NEW);
 	c->session = NULL;
 	wheel_cancel(&c->due);
 	buf_deinit(&c->message);

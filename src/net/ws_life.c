@@ -17,11 +17,11 @@ void conn_set_state(struct conn *c, enum conn_state state)
 {
 	static const uint8_t allowed[] = {
 	    [CONN_NEW] = 1 << CONN_OPEN,
-	    [CONN_OPEN] = 1 << CONN_CLOSING | 1 << CONN_ANSWERING | 1 << CONN_KILLED,
-	    [CONN_CLOSING] = 1 << CONN_CLOSE_SENT | 1 << CONN_KILLED,
-	    [CONN_CLOSE_SENT] = 1 << CONN_KILLED,
-	    [CONN_ANSWERING] = 1 << CONN_KILLED,
-	    [CONN_KILLED] = 0,
+	    [CONN_OPEN] = 1 << CONN_CLOSING | 1 << CONN_ANSWERING | 1 << CONN_KILLED | 1 << CONN_NEW,
+	    [CONN_CLOSING] = 1 << CONN_CLOSE_SENT | 1 << CONN_KILLED | 1 << CONN_NEW,
+	    [CONN_CLOSE_SENT] = 1 << CONN_KILLED | 1 << CONN_NEW,
+	    [CONN_ANSWERING] = 1 << CONN_KILLED | 1 << CONN_NEW,
+	    [CONN_KILLED] = 1 << CONN_NEW,
 	};
 	GRID_ASSERT(allowed[c->state] & (1 << state));
 	log_debug("ws.state", "fd=%d %s -> %s", c->fd, state_names[c->state], state_names[state]);

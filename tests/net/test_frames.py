@@ -76,6 +76,16 @@ def test_bad_frames(node, data, code):
     wait_for(lambda: node.metric("grid_net_connections") == 0)
 
 
+@pytest.mark.parametrize("data", [b"\x89\xfe\x00\x80", b"\x81\xff\x80" + b"\0" * 7], ids=["long-ping", "bit-63"])
+def test_impossible_lengths_are_dropped_and_logged_sparingly(node, data):
+    for _ in range(30):
+        with node.websocket() as ws:
+            ws.send(data)
+            assert ws.ended() in ("eof", "reset")
+    wait_for(lambda: node.metric("grid_net_connections") == 0)
+    assert 1 <= node.log.read_text().count("lws.warn") <= 15
+
+
 def test_too_big_is_known_from_the_header_alone(node):
     with node.websocket() as ws:
         ws.send(frame(b"x" * 10_000_000)[:20])
