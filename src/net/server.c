@@ -51,7 +51,6 @@ static int context_open(struct server *server)
 	    .vhost_name = "grid",
 	    .protocols = ws_protocols,
 	    .retry_and_idle_policy = &no_keepalive,
-	    .alpn = "http/1.1", /* over HTTP/2 neither raw writes nor flow control would work */
 	    .timeout_secs = DOOR_TIMEOUT_MS / 1000,
 	};
 

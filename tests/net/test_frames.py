@@ -58,7 +58,7 @@ BAD = {
     "far-too-big": (frame(b"x" * 1_000_000), 1009),
     "too-big-together": (frame(b"x" * 40000, fin=False) + frame(b"x" * 40000, CONT), 1009),
     "opcode": (frame("a", 3), 1002),
-    "rsv": (frame("a", rsv=0x40), 1002),
+    "rsv": (frame("a", rsv=0x20), 1002),
     "nothing-to-continue": (frame("a", CONT), 1002),
     "not-continued": (frame("a", fin=False) + frame("b"), 1002),
     "ping-in-fragments": (frame("a", PING, fin=False), 1002),
