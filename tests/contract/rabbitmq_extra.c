@@ -190,7 +190,7 @@ START_TEST(strays_survive_a_lost_publisher)
 	for (size_t i = 0; i < N; i++) {
 		bus_settle(n->bus, n->held.p[i], BUS_STRAY);
 		if (i % 100 == 50) {
-			proxy_cut(proxy, "publisher");
+			proxy_cut(proxy, "a publisher");
 			harness_turn();
 		}
 	}
@@ -389,7 +389,7 @@ START_TEST(a_cut_publisher_keeps_bindings)
 		proxy_freeze(proxy, true); /* so that what is published now has no answer */
 		for (uintptr_t i = 0; i < 20; i++)
 			node_publish(n, room, "1", times * 100 + i);
-		proxy_cut(proxy, "publisher");
+		proxy_cut(proxy, "a publisher");
 		proxy_freeze(proxy, false);
 		ck_assert(!wait_up_again(n, times).bindings_lost);
 		for (uintptr_t i = 0; i < 20; i++)
@@ -415,7 +415,7 @@ START_TEST(a_cut_consumer_answers_what_was_under_way)
 			struct key key = room_key(name);
 			ck_assert_int_eq(bus_bind(n->bus, &key), 0);
 			if (i == N / 2)
-				proxy_cut(proxy, "consumer");
+				proxy_cut(proxy, "a consumer");
 		}
 		/* The harness sees to it that nothing is answered while down; the exact split is chance. */
 		ck_assert(!wait_up_again(n, (size_t)times).bindings_lost);
@@ -448,7 +448,7 @@ START_TEST(unsettled_deliveries_come_again)
 	for (size_t i = 0; i < 5; i++)
 		bus_settle(n->bus, n->held.p[i], BUS_ACCEPTED);
 	WAIT_FOR(node_metric(n, "grid_rabbitmq_ack_frames_total") >= 2);
-	proxy_cut(proxy, "consumer");
+	proxy_cut(proxy, "a consumer");
 	wait_up_again(n, 1);
 	for (size_t i = 5; i < 10; i++) /* late, of a link that is gone */
 		bus_settle(n->bus, n->held.p[i], i % 2 ? BUS_STRAY : BUS_ACCEPTED);
@@ -606,7 +606,6 @@ START_TEST(close_while_blocked)
 	uint64_t before = harness_now();
 	node_close(n);
 	ck_assert_uint_le(harness_now() - before, 5000);
-	ctl("-q set_vm_memory_high_watermark 0.6");
 }
 END_TEST
 
@@ -649,7 +648,6 @@ START_TEST(a_refused_bind_is_refused_alone)
 	ck_assert_uint_eq(node_states(n, BUS_DOWN), 0);
 	node_publish(n, room_key("open.4"), "1", 1);
 	WAIT_FOR(n->messages.n == 1);
-	ctl("-q clear_topic_permissions -p %s %s grid.rooms", target.vhost, target.user);
 	node_close(n);
 }
 END_TEST
@@ -748,7 +746,14 @@ START_TEST(foreign_ways_to_the_queue_lead_nowhere)
 }
 END_TEST
 
-static void add(Suite *suite, const char *name, const TTest *const *tests, size_t n)
+/* After tests that change the broker, also when they failed. */
+static void restore_broker(void)
+{
+	ctl("-q set_vm_memory_high_watermark 0.6");
+	ctl("-q clear_topic_permissions -p %s %s grid.rooms", target.vhost, target.user);
+}
+
+static TCase *add(Suite *suite, const char *name, const TTest *const *tests, size_t n)
 {
 	TCase *tc = tcase_create(name);
 	tcase_set_timeout(tc, 180);
@@ -756,6 +761,7 @@ static void add(Suite *suite, const char *name, const TTest *const *tests, size_
 	for (size_t i = 0; i < n; i++)
 		tcase_add_test(tc, tests[i]);
 	suite_add_tcase(suite, tc);
+	return tc;
 }
 
 void rabbitmq_add(Suite *suite)
@@ -788,10 +794,9 @@ void rabbitmq_add(Suite *suite)
 	    a_frozen_broker_is_noticed,
 	    close_while_the_broker_is_frozen,
 	    heartbeats_keep_an_idle_link,
-	    a_refused_bind_is_refused_alone,
-	    a_blocked_broker_blocks_publishing_only,
-	    close_while_blocked,
 	};
+	const TTest *const refusals[] = {a_refused_bind_is_refused_alone, a_blocked_broker_blocks_publishing_only,
+	                                 close_while_blocked};
 	const TTest *const backends[] = {odd_bodies_go_through, properties_of_backends_are_kept_or_not_believed,
 	                                 cc_keys_are_looked_up_too, foreign_ways_to_the_queue_lead_nowhere};
 
@@ -799,6 +804,7 @@ void rabbitmq_add(Suite *suite)
 	add(suite, "earlier_lives", lives, GRID_ARRAY_LEN(lives));
 	add(suite, "backends", backends, GRID_ARRAY_LEN(backends));
 	add(suite, "faults", faults, GRID_ARRAY_LEN(faults));
+	tcase_add_unchecked_fixture(add(suite, "refusals", refusals, GRID_ARRAY_LEN(refusals)), NULL, restore_broker);
 	TCase *restart = tcase_create("restart"); /* without the fixture: its connection would not survive */
 	tcase_set_timeout(restart, 180);
 	tcase_add_test(restart, a_stopped_broker_comes_back);

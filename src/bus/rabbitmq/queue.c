@@ -139,7 +139,9 @@ static int declare_or_find(struct consumer *c, bool *existedp)
 	if (rc < 0 || (rc == LINK_E_CHANNEL && c->link.code != AMQP_NOT_FOUND))
 		return rc;
 	rc = declare(c);
-	if (rc == LINK_E_CHANNEL && c->link.code == AMQP_PRECONDITION_FAILED) {
+	/* Locked, after it was not in the question before: it is one that is not exclusive, and we want one that is. */
+	bool differs = c->link.code == AMQP_PRECONDITION_FAILED || (*existedp && c->link.code == AMQP_RESOURCE_LOCKED);
+	if (rc == LINK_E_CHANNEL && differs) {
 		*existedp = true;
 		log_warn("bus.queue_differs",
 		         "queue=%s why=%s hint=\"goes on with it as it is; rabbitmqadmin delete queue name=%s "
