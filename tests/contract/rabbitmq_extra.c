@@ -76,6 +76,13 @@ static size_t unacknowledged(const struct node *n)
 	return (size_t)strtoul(strrchr(line, '\t') + 1, NULL, 10);
 }
 
+/* At the end of tests that change the broker, and once more after all of them, for those that failed. */
+static void restore_broker(void)
+{
+	ctl("-q set_vm_memory_high_watermark 0.6");
+	ctl("-q clear_topic_permissions -p %s %s grid.rooms", target.vhost, target.user);
+}
+
 /* --- absent users ------------------------------------------------------------------------------------------------- */
 
 START_TEST(an_absent_users_message_is_in_the_offline_queue)
@@ -606,6 +613,7 @@ START_TEST(close_while_blocked)
 	uint64_t before = harness_now();
 	node_close(n);
 	ck_assert_uint_le(harness_now() - before, 5000);
+	restore_broker();
 }
 END_TEST
 
@@ -648,6 +656,7 @@ START_TEST(a_refused_bind_is_refused_alone)
 	ck_assert_uint_eq(node_states(n, BUS_DOWN), 0);
 	node_publish(n, room_key("open.4"), "1", 1);
 	WAIT_FOR(n->messages.n == 1);
+	restore_broker();
 	node_close(n);
 }
 END_TEST
@@ -745,13 +754,6 @@ START_TEST(foreign_ways_to_the_queue_lead_nowhere)
 	node_close(n);
 }
 END_TEST
-
-/* After tests that change the broker, also when they failed. */
-static void restore_broker(void)
-{
-	ctl("-q set_vm_memory_high_watermark 0.6");
-	ctl("-q clear_topic_permissions -p %s %s grid.rooms", target.vhost, target.user);
-}
 
 static TCase *add(Suite *suite, const char *name, const TTest *const *tests, size_t n)
 {
