@@ -14,7 +14,6 @@ nodes_build() {
 		fail "the build failed"
 	}
 	GRIDNODE=$ROOT/build/release/gridnode
-	[[ -x $GRIDNODE ]] || GRIDNODE=$ROOT/build/release/src/gridnode
 }
 
 nodes_compile() {
