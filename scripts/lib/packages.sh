@@ -97,13 +97,17 @@ policy_remove() {
 	POLICY_IS_OURS=
 }
 
-# services_disable NAME...: not at the next boot either. They were not there before, so nobody counts on them.
+# services_disable NAME...: not at the next boot either. They were not there before, so nobody counts on them. With
+# Debian's helpers, which work where no systemd runs, too.
 services_disable() {
-	local name disabled=()
-	command -v systemctl >/dev/null || return 0
+	local name unit disabled=()
 	for name; do
 		service_known "$name" || continue
-		as_root systemctl --quiet disable "$name" >/dev/null 2>&1 && disabled+=("$name")
+		unit=$name
+		[[ $unit == *.* ]] || unit=$unit.service
+		as_root deb-systemd-helper disable "$unit" >/dev/null 2>&1 || true
+		[[ ! -e /etc/init.d/$name ]] || as_root update-rc.d "$name" disable >/dev/null 2>&1 || true
+		disabled+=("$name")
 	done
 	((${#disabled[@]})) || return 0
 	say "    (installed but left switched off as system services: ${disabled[*]};" \

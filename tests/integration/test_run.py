@@ -105,12 +105,12 @@ def test_a_grid_from_start_to_ctrl_c(run):
     pids, env = run.pids(), run.env()
     assert set(pids) == {"rabbitmq", "nginx", "n1", "n2"}
     assert all(map(alive, pids.values()))
-    assert env["GRID_URL"] == f"ws://localhost:{run.port}/ws"
+    assert env["GRID_URL"] == f"ws://127.0.0.1:{run.port}/ws"
     assert len(env["GRID_NODES"].split()) == len(env["GRID_ADMIN"].split()) == 2
     for admin in env["GRID_ADMIN"].split():
         get(admin + "/readyz")
-    assert "<title>Grid Notify</title>" in get(f"http://localhost:{run.port}/")
-    assert [node["id"] for node in json.loads(get(f"http://localhost:{run.port}/nodes.json"))["nodes"]] == ["n1", "n2"]
+    assert "<title>Grid Notify</title>" in get(f"http://127.0.0.1:{run.port}/")
+    assert [node["id"] for node in json.loads(get(f"http://127.0.0.1:{run.port}/nodes.json"))["nodes"]] == ["n1", "n2"]
 
     try_what_it_printed(run)
     second_start_says_so(run)
