@@ -97,15 +97,13 @@ policy_remove() {
 	POLICY_IS_OURS=
 }
 
-# services_disable NAME...: not at the next boot either. They were not there before, so nobody counts on them. With
-# Debian's helpers, which work where no systemd runs, too.
+# services_disable NAME...: not at the next boot either, whichever init this machine has. They were not there before, so
+# nobody counts on them.
 services_disable() {
-	local name unit disabled=()
+	local name disabled=()
 	for name; do
 		service_known "$name" || continue
-		unit=$name
-		[[ $unit == *.* ]] || unit=$unit.service
-		as_root deb-systemd-helper disable "$unit" >/dev/null 2>&1 || true
+		if command -v systemctl >/dev/null; then as_root systemctl --quiet disable "$name" >/dev/null 2>&1 || true; fi
 		[[ ! -e /etc/init.d/$name ]] || as_root update-rc.d "$name" disable >/dev/null 2>&1 || true
 		disabled+=("$name")
 	done
