@@ -1,5 +1,7 @@
 """Fixtures of the integration tests. What they are made of stands in gridtest/."""
 
+import asyncio
+import inspect
 import pathlib
 import re
 import sys
@@ -9,6 +11,29 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from gridtest.broker import Broker, Grid  # noqa: E402
+from gridtest.client import Clients  # noqa: E402
+from gridtest.nodes import Nodes  # noqa: E402
+
+TEST_SECONDS = 180
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Tests may be coroutines. Fixtures that have an aclose() are closed in the test's own loop."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+
+    async def run():
+        try:
+            await asyncio.wait_for(pyfuncitem.obj(**arguments), TEST_SECONDS)
+        finally:
+            for value in arguments.values():
+                if hasattr(value, "aclose"):
+                    await value.aclose()
+
+    asyncio.run(run())
+    return True
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +58,25 @@ def grid(broker, request):
 def vhost(grid):
     """Its name."""
     return grid.vhost
+
+
+@pytest.fixture(scope="module")
+def module_nodes(tmp_path_factory):
+    """Starts nodes that all tests of a module share."""
+    nodes = Nodes(tmp_path_factory.mktemp("nodes"))
+    yield nodes
+    nodes.close()
+
+
+@pytest.fixture
+def nodes(tmp_path_factory):
+    """Starts nodes for one test."""
+    nodes = Nodes(tmp_path_factory.mktemp("nodes"))
+    yield nodes
+    nodes.close()
+
+
+@pytest.fixture
+def connect():
+    """Opens websockets: `client = await connect(node, "user")`."""
+    return Clients()
