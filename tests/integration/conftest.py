@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+from gridtest.backend import Backend, Offline  # noqa: E402
 from gridtest.broker import Broker, Grid  # noqa: E402
 from gridtest.client import Clients  # noqa: E402
 from gridtest.nodes import Nodes  # noqa: E402
@@ -42,6 +43,7 @@ def broker(tmp_path_factory):
     broker = Broker(tmp_path_factory.mktemp("broker"))
     broker.start()
     yield broker
+    broker.kill()  # nobody needs its data any more, and a clean stop takes seconds
     broker.stop()
 
 
@@ -80,3 +82,19 @@ def nodes(tmp_path_factory):
 def connect():
     """Opens websockets: `client = await connect(node, "user")`."""
     return Clients()
+
+
+@pytest.fixture(scope="module")
+def backend(grid):
+    """A program that publishes with the account of backends."""
+    backend = Backend(grid)
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def offline(grid):
+    """Takes what is in the offline queue."""
+    offline = Offline(grid)
+    yield offline
+    offline.close()

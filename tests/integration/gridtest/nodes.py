@@ -2,6 +2,7 @@
 sanitizer in its log."""
 
 import http.client
+import itertools
 import os
 import pathlib
 import re
@@ -14,6 +15,8 @@ from .util import ROOT, free_port, wait_for
 GRIDNODE = pathlib.Path(os.environ.get("GRIDNODE", ROOT / "build" / "dev" / "gridnode"))
 SANITIZER = re.compile(r"^.*(?:AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:).*$", re.M)
 PORT_TAKEN = "the port is taken"
+
+_numbers = itertools.count(1)
 
 
 def clean_environment(more=None):
@@ -156,7 +159,7 @@ class Nodes:
 
     def new(self, driver, settings=None, **more):
         """One that is not started yet."""
-        settings = {"node.id": f"t{len(self.nodes) + 1}", "bus.driver": driver, **(settings or {})}
+        settings = {"node.id": f"t{next(_numbers)}", "bus.driver": driver, **(settings or {})}
         node = Node(self.folder, settings, **more)
         self.nodes.append(node)
         return node

@@ -1,0 +1,114 @@
+"""A TCP proxy to do harm to: cut what runs through it, freeze it, refuse what is new."""
+
+import contextlib
+import socket
+import struct
+import threading
+
+from .util import free_port
+
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER that makes close() a reset
+
+
+class Proxy:
+    """Listens from the start. `frozen`: connections stay, and nothing goes through them."""
+
+    def __init__(self, target):
+        self.target = target
+        self.host = "127.0.0.1"
+        self.port = free_port()
+        self._flowing = threading.Event()
+        self._flowing.set()
+        self._lock = threading.Lock()
+        self._pairs = set()
+        self._listener = None
+        self.accepted = 0
+        self.accept()
+
+    @property
+    def address(self):
+        return f"{self.host}:{self.port}"
+
+    @property
+    def connections(self):
+        with self._lock:
+            return len(self._pairs)
+
+    def accept(self):
+        """Takes connections (again)."""
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((self.host, self.port))
+        listener.listen(64)
+        self._listener = listener
+        threading.Thread(target=self._run, args=(listener,), daemon=True).start()
+
+    def refuse(self):
+        """New connections are refused."""
+        listener, self._listener = self._listener, None
+        if listener:
+            # Wakes the thread in accept(), which close() alone does not.
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+
+    def cut(self):
+        """Resets all connections there are, at both ends."""
+        with self._lock:
+            pairs, self._pairs = self._pairs, set()
+        for pair in pairs:
+            for end in pair:
+                with contextlib.suppress(OSError):
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                    end.shutdown(socket.SHUT_RDWR)
+                    end.close()
+
+    def freeze(self):
+        self._flowing.clear()
+
+    def thaw(self):
+        self._flowing.set()
+
+    def close(self):
+        self.refuse()
+        self.thaw()
+        self.cut()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _run(self, listener):
+        while True:
+            try:
+                near, _ = listener.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            try:
+                far = socket.create_connection(self.target)
+            except OSError:
+                near.close()
+                continue
+            pair = (near, far)
+            with self._lock:
+                self._pairs.add(pair)
+            for one, other in (pair, pair[::-1]):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self._pump, args=(one, other, pair), daemon=True).start()
+
+    def _pump(self, one, other, pair):
+        with contextlib.suppress(OSError):
+            while True:
+                self._flowing.wait()
+                data = one.recv(65536)
+                self._flowing.wait()
+                if not data:
+                    break
+                other.sendall(data)
+        with contextlib.suppress(OSError):
+            other.shutdown(socket.SHUT_WR)
+        with self._lock:
+            self._pairs.discard(pair)
