@@ -13,9 +13,11 @@ struct target target;
 static struct node *nodes[NODES_MAX];
 static int wake_fd = -1;
 
+/* Room doubles at each power of two. */
 #define APPEND(list, ...)                                                                                              \
 	do {                                                                                                               \
-		(list).p = realloc((list).p, ((list).n + 1) * sizeof(*(list).p));                                              \
+		if (((list).n & ((list).n - 1)) == 0)                                                                          \
+			(list).p = realloc((list).p, ((list).n ? 2 * (list).n : 1) * sizeof(*(list).p));                           \
 		ck_assert_ptr_nonnull((list).p);                                                                               \
 		(list).p[(list).n++] = (__VA_ARGS__);                                                                          \
 	} while (0)
