@@ -200,7 +200,7 @@ int backend_ready(struct backend *b, const char *queue)
 	return (int)declared->message_count;
 }
 
-static void command(char *out, size_t size, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void command(char *out, size_t size, const char *fmt, va_list ap)
 {
 	size_t n = (size_t)snprintf(out, size, "%s ", getenv("GRID_TEST_CTL"));
 	n += (size_t)vsnprintf(out + n, size - n, fmt, ap);

@@ -131,6 +131,7 @@ void decode_message(const amqp_basic_properties_t *p, struct str body, const cha
 	struct message *m = &out->message;
 
 	*m = (struct message){.body = body, .ts = timestamp(p)};
+	out->ignored_headers = out->ignored_type = false;
 	out->trusted = (p->_flags & AMQP_BASIC_USER_ID_FLAG) && str_eq(amqp_str(p->user_id), str_from(account));
 	if ((p->_flags & AMQP_BASIC_MESSAGE_ID_FLAG) && message_id_valid(amqp_str(p->message_id)))
 		m->id = amqp_str(p->message_id);
@@ -175,6 +176,7 @@ void decode_keys(enum exchange exchange, struct str routing_key, const amqp_basi
 	const amqp_field_value_t *cc = header(p, "CC");
 
 	out->n_keys = 0;
+	out->bad_keys = 0;
 	add_key(exchange, routing_key, out);
 	if (!cc || cc->kind != AMQP_FIELD_KIND_ARRAY)
 		return;

@@ -1,0 +1,103 @@
+/* Messages out of frames. */
+#include "bus/rabbitmq/incoming.h"
+
+#include <errno.h>
+
+#include "check_main.h"
+
+static amqp_basic_deliver_t deliver;
+static amqp_basic_properties_t properties;
+
+static amqp_frame_t method(void)
+{
+	amqp_frame_t f = {.frame_type = AMQP_FRAME_METHOD};
+	f.payload.method.decoded = &deliver;
+	return f;
+}
+
+static amqp_frame_t header(uint64_t size)
+{
+	amqp_frame_t f = {.frame_type = AMQP_FRAME_HEADER};
+	f.payload.properties.class_id = AMQP_BASIC_CLASS;
+	f.payload.properties.body_size = size;
+	f.payload.properties.decoded = &properties;
+	f.payload.properties.raw = amqp_from_text("raw");
+	return f;
+}
+
+static amqp_frame_t piece(const char *text)
+{
+	amqp_frame_t f = {.frame_type = AMQP_FRAME_BODY};
+	f.payload.body_fragment = amqp_from_text(text);
+	return f;
+}
+
+static int feed(struct incoming *in, amqp_frame_t f)
+{
+	return incoming_frame(in, &f);
+}
+
+START_TEST(bodies_of_no_one_and_many_frames)
+{
+	struct incoming in = {0};
+	const char *text = "one";
+
+	ck_assert_int_eq(feed(&in, method()), 0);
+	ck_assert(incoming_busy(&in));
+	ck_assert_int_eq(feed(&in, header(0)), INCOMING_COMPLETE);
+	ck_assert_ptr_eq(in.method, &deliver);
+	ck_assert_ptr_eq(in.properties, &properties);
+	ck_assert_uint_eq(in.body.n, 0);
+	ck_assert_ptr_nonnull(in.body.p);
+	incoming_done(&in);
+	ck_assert(!incoming_busy(&in));
+
+	ck_assert_int_eq(feed(&in, method()), 0);
+	ck_assert_int_eq(feed(&in, header(3)), 0);
+	ck_assert_int_eq(feed(&in, piece(text)), INCOMING_COMPLETE);
+	ck_assert_ptr_eq(in.body.p, text); /* not copied */
+	incoming_done(&in);
+
+	ck_assert_int_eq(feed(&in, method()), 0);
+	ck_assert_int_eq(feed(&in, header(10)), 0);
+	ck_assert_int_eq(feed(&in, piece("abcd")), 0);
+	ck_assert_int_eq(feed(&in, piece("efg")), 0);
+	ck_assert_int_eq(feed(&in, piece("hij")), INCOMING_COMPLETE);
+	ck_assert(str_eq(in.body, STR("abcdefghij")));
+	incoming_done(&in);
+}
+END_TEST
+
+START_TEST(wrong_orders_are_refused)
+{
+	struct incoming in = {0};
+
+	ck_assert_int_eq(feed(&in, header(1)), -EPROTO);
+	ck_assert_int_eq(feed(&in, piece("x")), -EPROTO);
+	ck_assert_int_eq(feed(&in, method()), 0);
+	ck_assert_int_eq(feed(&in, piece("x")), -EPROTO);
+	ck_assert_int_eq(feed(&in, header(2)), 0);
+	ck_assert_int_eq(feed(&in, method()), -EPROTO);
+	ck_assert_int_eq(feed(&in, piece("xyz")), -EPROTO);
+	ck_assert_int_eq(feed(&in, piece("x")), 0);
+	incoming_done(&in); /* in the middle of one */
+	ck_assert_int_eq(feed(&in, method()), 0);
+	incoming_done(&in);
+}
+END_TEST
+
+START_TEST(a_body_without_memory_is_skipped)
+{
+	struct incoming in = {0};
+
+	ck_assert_int_eq(feed(&in, method()), 0);
+	ck_assert_int_eq(feed(&in, header((uint64_t)1 << 62)), 0);
+	ck_assert_int_eq(feed(&in, piece("x")), 0);
+	ck_assert(in.no_memory);
+	ck_assert_int_eq(feed(&in, piece("y")), 0);
+	ck_assert_uint_eq(in.body.n, 0);
+	incoming_done(&in);
+}
+END_TEST
+
+CHECK_MAIN("bus.incoming", bodies_of_no_one_and_many_frames, wrong_orders_are_refused, a_body_without_memory_is_skipped)
