@@ -5,6 +5,18 @@
 
 #include "check_main.h"
 
+/* A malloc that is too large is to fail here too, not to end the program. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
 static amqp_basic_deliver_t deliver;
 static amqp_basic_properties_t properties;
 
