@@ -40,11 +40,13 @@ def operator(grid, tmp_path_factory):
         channel.queue_bind("audit", "grid.users", "#")
         channel.basic_publish("grid.unrouted", "user.absent", b"kept")
         # Some columns come with the first statistics only.
-        wait_for(lambda: all("policy" in row for row in grid.broker.api("GET", "queues", grid.vhost)), timeout=30,
-                 what="statistics of the queues")
+        wait_for(lambda: all("policy" in row for row in grid.broker.api("GET", "queues", grid.vhost)
+                             if row["name"] != "audit"), timeout=30, what="statistics of the queues")
         wait_for(lambda: connections_of(grid, "node") and connections_of(grid, "admin"), timeout=30,
                  what="statistics of the connections")
         yield home
+    with grid.connect("admin") as admin:
+        admin.channel().queue_delete("audit")
 
 
 def connections_of(grid, role):
@@ -101,23 +103,24 @@ def test_close_connection(grid, operator):
 
 
 def test_worker_empties_the_offline_queue(grid, tmp_path):
-    script, = re.findall(r"```python\n(.*?)```", TOPOLOGY, re.S)
-    file = tmp_path / "worker.py"
-    file.write_text(script)
+    code, = re.findall(r"```python\n(.*?)```", TOPOLOGY, re.S)
+    script, said = tmp_path / "worker.py", tmp_path / "said"
+    script.write_text(code)
     with grid.connect("admin") as connection:
         channel = connection.channel()
+        channel.queue_delete("audit")  # what others here bound to grid.users
         channel.queue_purge("grid.offline")
         channel.basic_publish("grid.users", "user.jane%40example", b"one")
         channel.basic_publish("grid.unrouted", "user.7", b"two")
         channel.basic_publish("grid.expired", "user.8.n", b"three")
-    worker = subprocess.Popen(["/usr/bin/python3", file, grid.amqp_uri("worker")], stdout=subprocess.PIPE, text=True,
-                              env={"PATH": os.environ["PATH"]})
+    with said.open("w") as out:
+        worker = subprocess.Popen(["/usr/bin/python3", script, grid.amqp_uri("worker")], stdout=out,
+                                  env={"PATH": os.environ["PATH"]})
     try:
-        said = [worker.stdout.readline() for _ in range(3)]
+        wait_for(lambda: len(said.read_text().splitlines()) == 3, what="three lines")
         wait_for(lambda: grid.api("GET", "queues", "grid.offline").get("messages") == 0, what="offline queue empty")
     finally:
         worker.kill()
         worker.wait()
-        worker.stdout.close()
-    assert said == ["jane@example: None (absent) one\n", "7: None (absent, from a node) two\n",
-                    "8: None (expired) three\n"]
+    assert said.read_text().splitlines() == ["jane@example: None (absent) one", "7: None (absent, from a node) two",
+                                             "8: None (expired) three"]
