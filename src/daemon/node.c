@@ -66,9 +66,9 @@ static void stop(struct node *node, const char *why)
 
 	if (node->stop_by_ms != 0)
 		return;
+	make_signals_final(); /* first: whoever has read that it stops may send the second signal */
 	log_info("node.stopping", "why=%s sessions=%zu", why, hub_session_count(node->hub));
 	node->stop_by_ms = now.mono_ms + STOP_MS;
-	make_signals_final();
 	server_stop_accepting(node->server);
 	hub_drain(node->hub, now);
 	stop_when_empty(node, now.mono_ms);

@@ -27,7 +27,8 @@ def pytest_pyfunc_call(pyfuncitem):
 
     async def run():
         try:
-            await asyncio.wait_for(pyfuncitem.obj(**arguments), TEST_SECONDS)
+            async with asyncio.timeout(TEST_SECONDS):
+                await pyfuncitem.obj(**arguments)
         finally:
             for value in arguments.values():
                 if hasattr(value, "aclose"):

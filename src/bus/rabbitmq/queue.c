@@ -7,6 +7,7 @@
 
 #define QUEUE_EXPIRES_MS 86400000 /* the one argument, never changed; shorter ones are a policy's matter */
 #define TAKEN_RETRY_MS 500
+#define GHOST_MARGIN_MS 1000
 #define TAKEN_LOG_MS 60000
 #define RESET_TRIES 5
 #define RESET_MS 30000
@@ -191,15 +192,21 @@ static int idle(struct consumer *c, uint64_t ms)
 	return 0;
 }
 
-/* Another process has our id, or a connection of our own that the broker has not given up yet: that one is gone after
- * two heartbeats. */
+/* Another process has our id, or a connection of our own that the broker has not given up yet. RabbitMQ looks once per
+ * heartbeat and gives a silent connection up at the second look without news: two to three heartbeats after its last
+ * byte (rabbit_heartbeat.erl). */
+static uint64_t ghost_ms(const struct consumer *c)
+{
+	return 3 * (uint64_t)c->setup->config->rabbitmq.heartbeat + GHOST_MARGIN_MS;
+}
+
 static int wait_taken(struct consumer *c, uint64_t *sincep, uint64_t *toldp)
 {
 	uint64_t now = clock_mono_ms();
 
 	if (*sincep == 0)
 		*sincep = now;
-	if (!c->owned && now - *sincep >= 2 * (uint64_t)c->setup->config->rabbitmq.heartbeat)
+	if (!c->owned && now - *sincep >= ghost_ms(c))
 		return consumer_give_up(
 		    c, "node id \"%s\" is taken: another process consumes queue \"%s\" on %s:%s; give this node another id",
 		    c->setup->node_id, c->setup->topology.node_queue, c->link.host, c->link.port);
