@@ -72,6 +72,7 @@ struct rabbitmq {
 
 	struct delivery *held; /* all deliveries that are with core, with us, or with the publisher */
 	size_t held_n;         /* of this life */
+	struct log_limit unplaced_limit;
 	struct letters strays; /* waiting for the publisher */
 	size_t strays_out;
 	uint64_t strays_retry_ms;
@@ -277,6 +278,13 @@ static void send_strays(struct rabbitmq *r)
 	}
 }
 
+/* The link they came by is lost: they come again. */
+static void drop_strays(struct rabbitmq *r)
+{
+	for (struct letter *letter = letters_pop(&r->strays); letter; letter = letters_pop(&r->strays))
+		end_stray(r, letter->delivery);
+}
+
 static void flush_batch(struct rabbitmq *r)
 {
 	size_t n = r->batch_n;
@@ -365,6 +373,7 @@ static void on_consumer_event(struct rabbitmq *r, struct event *event)
 	case EVENT_LOST:
 		r->consumer_link = CONSUMER_LOST;
 		r->check = CHECK_NONE;
+		drop_strays(r);
 		begin_going_down(r);
 		consumer_send(r->consumer, &event->mail);
 		break;

@@ -75,20 +75,21 @@ int link_fail(struct link *link, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(link->why, sizeof(link->why), fmt, ap);
 	va_end(ap);
+	link->code = 0;
 	return -ECONNABORTED;
 }
 
 static int fail_with_code(struct link *link, const char *doing, int code, amqp_bytes_t text)
 {
+	int rc = link_fail(link, "%s: %.*s", doing, STR_ARG(amqp_str(text)));
 	link->code = code;
-	return link_fail(link, "%s: %.*s", doing, STR_ARG(amqp_str(text)));
+	return rc;
 }
 
 int link_status(struct link *link, const char *doing, int status)
 {
 	if (status == AMQP_STATUS_OK)
 		return 0;
-	link->code = 0;
 	return link_fail(link, "%s: %s", doing, amqp_error_string2(status));
 }
 
@@ -367,8 +368,9 @@ static void tell_why(struct link *link)
 	if (strcmp(link->why, link->told) == 0)
 		return;
 	memcpy(link->told, link->why, sizeof(link->told));
-	if (link->code == AMQP_ACCESS_REFUSED || link->code == AMQP_NOT_ALLOWED || link->code == AMQP_NOT_FOUND) {
+	if (link->code == AMQP_ACCESS_REFUSED || link->code == AMQP_NOT_ALLOWED || link->code == AMQP_NOT_FOUND)
 		level = LOG_LEVEL_ERROR;
+	if (level == LOG_LEVEL_ERROR && !strstr(link->why, "scripts/provision")) {
 		hint = link->code == AMQP_ACCESS_REFUSED
 		           ? " hint=\"check bus.rabbitmq.user and its password and permissions (scripts/provision sets them)\""
 		           : " hint=\"check bus.rabbitmq.vhost; scripts/provision creates it with all that is in it\"";
@@ -419,12 +421,12 @@ void link_wait(struct link *link, uint64_t timeout_ms, bool for_writing)
 	    {.fd = amqp_get_sockfd(link->conn), .events = (short)(for_writing ? POLLIN | POLLOUT : POLLIN)},
 	    {.fd = link->wake_fd, .events = POLLIN},
 	};
-	uint64_t half = (uint64_t)link->config->heartbeat / 2;
+	uint64_t half = (uint64_t)amqp_get_heartbeat(link->conn) * 500; /* as agreed with the broker, in seconds */
 	uint64_t wakes;
 
 	if (link_stopping(link))
 		return;
-	int n = poll(fds, 2, (int)(timeout_ms < half ? timeout_ms : half));
+	int n = poll(fds, 2, (int)(half && half < timeout_ms ? half : timeout_ms));
 	if (n > 0 && fds[1].revents && read(link->wake_fd, &wakes, sizeof(wakes)) < 0 && errno != EAGAIN)
 		log_warn("bus.wake", "link=%s errno=%d", link->role, errno);
 }

@@ -19,7 +19,9 @@
 
 enum { CHANNEL = 1 };
 
-#define WRITE_BATCH 64   /* letters between two looks at what came, and whether the socket still takes any */
+#define WRITE_BATCH 64 /* letters between two looks at what came, and whether the socket still takes any */
+#define WRITE_BATCH_BYTES 65536
+#define FRAME_OVERHEAD 8 /* bytes of a frame around its body */
 #define RELEASE_EVERY 64 /* frames */
 #define EVENTS_MAX 4
 #define POOL_PAGE 4096
@@ -34,6 +36,7 @@ struct publisher {
 
 	struct letters waiting; /* not sent yet */
 	struct letters again;   /* sent, returned, to be sent to the unrouted exchange; before those above */
+	size_t batch_bytes;     /* of bodies, sent since the last look */
 	struct confirms *confirms;
 	struct lanes *lanes;
 	struct incoming incoming; /* basic.return */
@@ -66,9 +69,15 @@ static void finish(struct publisher *p, struct letter *letter, enum letter_resul
 static int send_bytes(struct publisher *p, enum exchange exchange, const char *routing_key, bool mandatory,
                       const amqp_basic_properties_t *properties, struct str body)
 {
+	size_t frame_body = (size_t)amqp_get_frame_max(p->link.conn) - FRAME_OVERHEAD;
+
 	counter_add(&p->counters->published, 1);
+	p->batch_bytes += body.n;
 	int status = amqp_basic_publish(p->link.conn, CHANNEL, amqp_from_text(p->setup->topology.exchanges[exchange]),
 	                                amqp_from_text(routing_key), mandatory, 0, properties, amqp_from_str(body));
+	/* A last frame that is exactly full is sent with the flag "more to come", and would wait for it. */
+	if (body.n && body.n % frame_body == 0)
+		link_cork(&p->link, false);
 	return link_status(&p->link, "publishing", status);
 }
 
@@ -150,7 +159,8 @@ static int send_letters(struct publisher *p)
 	bool several = p->again.head || p->waiting.head->next;
 	if (several)
 		link_cork(&p->link, true);
-	for (int i = 0; i < WRITE_BATCH && rc == 0; i++) {
+	p->batch_bytes = 0;
+	for (int i = 0; i < WRITE_BATCH && p->batch_bytes < WRITE_BATCH_BYTES && rc == 0; i++) {
 		struct letter *letter = letters_pop(&p->again);
 		if (!letter)
 			letter = letters_pop(&p->waiting);

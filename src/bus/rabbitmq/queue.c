@@ -67,8 +67,11 @@ static int missing(struct consumer *c, const char *what, const char *name)
 	snprintf(line, sizeof(line),
 	         "%s \"%s\" is missing in vhost \"%s\": run scripts/provision --url http://%s:15672 --vhost %s --prefix %s",
 	         what, name, config->rabbitmq.vhost, c->link.host, config->rabbitmq.vhost, config->prefix);
-	if (c->owned)
-		return link_fail(&c->link, "%s", line);
+	if (c->owned) {
+		int rc = link_fail(&c->link, "%s", line);
+		c->link.code = AMQP_NOT_FOUND;
+		return rc;
+	}
 	return consumer_give_up(c, "%s", line);
 }
 
