@@ -230,7 +230,7 @@ static void on_state(void *ctx, enum bus_state state, bool bindings_lost)
 		return;
 	}
 	if (state == BUS_BLOCKED)
-		publishes_fail_parked(&hub->publishes);
+		publishes_blocked(&hub->publishes);
 	hub->was_up = true;
 	if (bindings_lost)
 		topics_bindings_lost(&hub->topics);

@@ -206,19 +206,36 @@ void publishes_fail_parked(struct publishes *p)
 		fail(p, publication);
 }
 
+/* Answers before the bus does; whatever it reports later is nobody's any more. */
+static void give_up(struct publish *publish, const char *why)
+{
+	struct str ref = publish->ref_len ? (struct str){publish->ref, publish->ref_len} : STR_NONE;
+
+	if (!publish->session)
+		return;
+	session_fail(publish->session, ref, ERROR_UNAVAILABLE, why);
+	detach(publish);
+}
+
+void publishes_blocked(struct publishes *p)
+{
+	struct publish *publish;
+
+	publishes_fail_parked(p);
+	DL_FOREACH(p->by_age, publish)
+		give_up(publish, "the broker takes nothing at the moment; this may still arrive later");
+}
+
 void publishes_tick(struct publishes *p, uint64_t now_ms)
 {
-	struct publish *publish, *next;
+	struct publish *publish;
 
-	DL_FOREACH_SAFE(p->by_age, publish, next) {
+	DL_FOREACH(p->by_age, publish) {
 		if (publish->due_ms > now_ms)
 			return;
-		if (!publish->session)
-			continue;
-		counter_add(&p->counters.timed_out, 1);
-		struct str ref = publish->ref_len ? (struct str){publish->ref, publish->ref_len} : STR_NONE;
-		session_fail(publish->session, ref, ERROR_UNAVAILABLE, "the bus took too long to confirm; it may still arrive");
-		detach(publish);
+		if (publish->session)
+			counter_add(&p->counters.timed_out, 1);
+		give_up(publish, "the bus took too long to confirm; it may still arrive");
 	}
 }
 

@@ -39,6 +39,8 @@ void publishes_done(struct publishes *p, struct bus_publication *publication, en
 void publishes_unpark(struct publishes *p, struct bus *bus);
 /* Nothing goes at the moment: answers all that is parked `unavailable`. */
 void publishes_fail_parked(struct publishes *p);
+/* The bus takes nothing for a while: answers all that is parked or under way `unavailable`. */
+void publishes_blocked(struct publishes *p);
 /* Answers what is too old. */
 void publishes_tick(struct publishes *p, uint64_t now_ms);
 /* The session goes; nobody waits for its answers any more. */

@@ -249,10 +249,14 @@ START_TEST(while_down_or_blocked_publish_is_unavailable)
 	setup();
 	bus_goes(BUS_UP, true);
 	struct fake_conn *c = welcomed("7");
-	fake_bus.publish_room = 0;
+	fake_bus.publish_room = 1;
+	say(c, "{\"op\":\"publish\",\"room\":\"r\",\"data\":1,\"ref\":0}"); /* under way */
 	say(c, "{\"op\":\"publish\",\"room\":\"r\",\"data\":1,\"ref\":1}"); /* parked */
 	bus_goes(BUS_BLOCKED, false);
+	ck_assert_ptr_nonnull(strstr(c->out, "{\"op\":\"error\",\"ref\":0,\"code\":\"unavailable\""));
 	expect_out(c, "{\"op\":\"error\",\"ref\":1,\"code\":\"unavailable\"");
+	answer_publish(BUS_CONFIRMED); /* too late to be told */
+	ck_assert_str_eq(c->out, "");
 	ck_assert(!c->paused);
 	bus_goes(BUS_DOWN, false);
 	say(c, "{\"op\":\"publish\",\"room\":\"r\",\"data\":1,\"ref\":2}");
