@@ -1,78 +1,134 @@
-"""A node dies behind nginx: its clients come back through nginx to another one, and hear again."""
+"""A node dies behind nginx: everybody comes back through nginx to the other one."""
 
 import asyncio
+import contextlib
 import time
 
 import pytest
+import websockets
 
+from gridtest.client import Client
 from gridtest.nginx import Nginx
 
 CLIENTS = 100
-ROOMS = 3
-WITHIN = 5.0  # seconds from the kill until everybody hears again
+SECONDS = 5
 
 
 @pytest.fixture
-def nginx_before(tmp_path):
+def nginx_for(tmp_path_factory):
+    """Starts an nginx in front of nodes."""
     started = []
 
-    def start(nodes):
-        started.append(Nginx(tmp_path, nodes).start())
-        return started[0]
-
+    def start(*nodes):
+        started.append(Nginx(tmp_path_factory.mktemp("nginx"), nodes))
+        return started[-1].start()
     yield start
     for nginx in started:
         nginx.stop()
 
 
-def rooms_of(number):
-    return [f"room-{(number + i) % 20}" for i in range(ROOMS)]
+class Comeback:
+    """A client that connects again whenever it is cut off, and joins its rooms, as applications do."""
+
+    def __init__(self, place, user, rooms):
+        self.place, self.user, self.rooms = place, user, rooms
+        self.client = None
+        self.present = asyncio.Event()  # welcomed, and in all its rooms
+        self.task = asyncio.create_task(self._run())
+
+    async def _run(self):
+        while True:
+            with contextlib.suppress(OSError, AssertionError, asyncio.TimeoutError, websockets.WebSocketException):
+                self.client = await Client.open(self.place, self.user)
+                await self.client.wait_for("welcome")
+                await self.client.join(*self.rooms)
+                self.present.set()
+                await self.client.wait_closed(3600)
+            self.present.clear()
+            await asyncio.sleep(0.05)  # a short backoff: this, too, is what applications do
+
+    @property
+    def node(self):
+        return self.client.welcome["node"]
 
 
-async def come_back(connect, nginx, number):
-    """As a client does after a connection was lost: again and again, with a pause that grows, until it is welcome."""
-    for attempt in range(50):
-        client = None
-        try:
-            client = await connect.open(nginx, f"u{number}")
-            await client.wait_for("welcome")
-            return await client.join(*rooms_of(number))
-        except (OSError, AssertionError, asyncio.TimeoutError, Exception) as why:  # whatever nginx and sockets say
-            last = why
-            await asyncio.sleep(min(0.05 * 2 ** attempt, 0.5))
-    raise AssertionError(f"client {number} never came back: {last}")
+class Crowd:
+    def __init__(self):
+        self.members = []
+
+    def add(self, *arguments):
+        self.members.append(Comeback(*arguments))
+
+    async def present(self, node):
+        """Waits until all are on that node, in their rooms."""
+        for member in self.members:
+            while not (member.present.is_set() and member.node == node.id):
+                await asyncio.sleep(0.01)
+
+    async def aclose(self):
+        for member in self.members:
+            member.task.cancel()
+        await asyncio.gather(*(member.task for member in self.members), return_exceptions=True)
+        for member in self.members:
+            if member.client:
+                member.client.abort()
 
 
-async def test_clients_of_a_killed_node_hear_again_within_five_seconds(nodes, grid, backend, connect, nginx_before):
-    both = [nodes.on(grid), nodes.on(grid)]
-    nginx = nginx_before(both)
-    clients = [await connect(nginx, f"u{number}") for number in range(CLIENTS)]
-    await asyncio.gather(*(client.join(*rooms_of(number)) for number, client in enumerate(clients)))
-    # ip_hash sends all of one address to one node: that one dies.
-    victim = next(node for node in both if node.id == clients[0].welcome["node"])
-    assert {client.welcome["node"] for client in clients} == {victim.id}
+@pytest.fixture
+def crowd():
+    return Crowd()
 
-    killed = time.monotonic()
+
+async def all_hear(crowd, backend, mark):
+    """A backend says something in every room and to every user; all of them hear it."""
+    for room in sorted({room for member in crowd.members for room in member.rooms}):
+        backend.to_room(room, [mark, room])
+    for member in crowd.members:
+        backend.to_user(member.user, mark)
+    for member in crowd.members:
+        await member.client.wait_data(*([mark, room] for room in member.rooms))
+        await member.client.wait_data(mark, op="notify")
+
+
+async def test_a_killed_node(nodes, grid, backend, nginx_for, crowd):
+    settings = {"heartbeat.interval": "5s", "heartbeat.idle_timeout": "15s"}
+    n1, n2 = nodes.on(grid, settings), nodes.on(grid, settings)
+    nginx = nginx_for(n1, n2)
+    for i in range(CLIENTS):
+        crowd.add(nginx, f"f{i}", [f"own.{i}", f"group.{i % 10}", "everybody"])
+    while not crowd.members[0].present.is_set():
+        await asyncio.sleep(0.01)
+    # ip_hash: all of them come from one address.
+    victim, other = (n1, n2) if crowd.members[0].node == n1.id else (n2, n1)
+    await crowd.present(victim)
+    await all_hear(crowd, backend, "before")
+
+    start = time.monotonic()
     victim.kill()
-    await asyncio.gather(*(client.wait_closed() for client in clients))
-    clients = await asyncio.gather(*(come_back(connect, nginx, number) for number in range(CLIENTS)))
-    for room in {room for number in range(CLIENTS) for room in rooms_of(number)}:
-        await asyncio.to_thread(backend.to_room, room, ["after", room])
-    await asyncio.gather(*(client.wait_data(*(["after", room] for room in rooms_of(number)))
-                           for number, client in enumerate(clients)))
-    took = time.monotonic() - killed
-    assert {client.welcome["node"] for client in clients} == {node.id for node in both if node is not victim}
-    assert took < WITHIN, f"{took:.1f} s"
+    await crowd.present(other)
+    await all_hear(crowd, backend, "after")
+    took = time.monotonic() - start
+    assert took <= SECONDS, f"{took:.1f} s"
+    assert other.metric("grid_sessions") == CLIENTS
 
-
-async def test_a_node_that_is_back_is_used_again(nodes, grid, connect, nginx_before):
-    both = [nodes.on(grid), nodes.on(grid)]
-    nginx = nginx_before(both)
-    first = await connect(nginx, "u")
-    victim = next(node for node in both if node.id == first.welcome["node"])
-    victim.kill()
-    other = await come_back(connect, nginx, 0)
-    assert other.welcome["node"] != victim.id
+    # The other one is back in its place, and nobody notices.
     victim.start()
-    while (await come_back(connect, nginx, 0)).welcome["node"] != victim.id:  # after nginx' fail_timeout
-        await asyncio.sleep(0.2)
+    await all_hear(crowd, backend, "still here")
+    assert all(member.node == other.id for member in crowd.members)
+
+
+async def test_a_drained_node(nodes, grid, backend, nginx_for, crowd):
+    n1, n2 = nodes.on(grid), nodes.on(grid)
+    nginx = nginx_for(n1, n2)
+    for i in range(10):
+        crowd.add(nginx, f"d{i}", ["drained"])
+    while not crowd.members[0].present.is_set():
+        await asyncio.sleep(0.01)
+    first, other = (n1, n2) if crowd.members[0].node == n1.id else (n2, n1)
+    await crowd.present(first)
+    clients = [member.client for member in crowd.members]
+    assert await asyncio.to_thread(first.stop) == 0
+    await crowd.present(other)
+    for client in clients:
+        assert client.close_code == 1012 and client.got("bye")[0]["code"] == "drain"
+    await all_hear(crowd, backend, "after")
