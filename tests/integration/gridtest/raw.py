@@ -57,6 +57,7 @@ class Raw:
         self.socket.connect((node.host, node.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
+        self.reset = False  # has the other side reset the connection?
 
     def __enter__(self):
         return self
@@ -77,6 +78,7 @@ class Raw:
             data = self.socket.recv(65536)
         except ConnectionResetError:
             data = b""
+            self.reset = True
         self.buffer += data
         return bool(data)
 
