@@ -11,7 +11,6 @@ const struct error_row error_rows[ERROR_COUNT] = {
         "a name is UTF-8 without control characters, 1 to 200 bytes when encoded, a room without empty parts"),
     ROW(ERROR_UNAUTHORIZED, "unauthorized", false, "no or bad credentials"),
     ROW(ERROR_NOT_JOINED, "not_joined", false, "this session is not in that room"),
-    ROW(ERROR_TOO_LARGE, "too_large", true, "more bytes than the node takes"),
     ROW(ERROR_TOO_MANY, "too_many", false, "more rooms than one session may join"),
     ROW(ERROR_UNAVAILABLE, "unavailable", false, "the bus is not there at the moment; try again"),
     ROW(ERROR_INTERNAL, "internal", false, "the node could not do this"),

@@ -150,13 +150,6 @@ void session_fail(struct session *s, struct str ref, enum error_code code, const
 		fault(s);
 }
 
-void session_error(struct session *s, const char *code, const char *message)
-{
-	for (int i = 0; i < ERROR_COUNT; i++)
-		if (strcmp(error_rows[i].code, code) == 0)
-			session_fail(s, STR_NONE, (enum error_code)i, message);
-}
-
 static void push_bye(struct session *s, const char *code, int64_t retry_ms)
 {
 	struct buf out GRID_CLEANUP(buf_deinit) = BUF_INIT;

@@ -36,9 +36,6 @@ void session_receive(struct session *s, struct str frame, struct now now);
 /* The socket is gone; `s` is invalid afterwards. */
 void session_closed(struct session *s, struct now now);
 
-/* Sends an `error` without `ref` (for frames the transport could not take). */
-void session_error(struct session *s, const char *code, const char *message);
-
 /* Moves whole frames, oldest first, to `dst` as long as they fit in `max`; returns the bytes copied. A first frame
  * larger than `max` is not copied: 0, and session_take() gives it as it is. */
 size_t session_gather(struct session *s, unsigned char *dst, size_t max);

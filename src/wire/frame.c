@@ -5,7 +5,6 @@
 
 /* RFC 6455 section 5.2 */
 #define FIN_TEXT 0x81
-#define FIN_PING 0x89
 #define LENGTH_16 126 /* the length follows in 2 bytes */
 #define LENGTH_64 127 /* in 8 */
 #define HEADER_MAX 10
@@ -60,14 +59,6 @@ struct msgbuf *frame_text(struct str json)
 	struct msgbuf *frame = text_frame(json.n, &payload);
 	if (frame && json.n > 0)
 		memcpy(payload, json.p, json.n);
-	return frame;
-}
-
-struct msgbuf *frame_ping(void)
-{
-	struct msgbuf *frame = msgbuf_new(2);
-	if (frame)
-		memcpy(frame->data, (const unsigned char[]){FIN_PING, 0}, 2);
 	return frame;
 }
 

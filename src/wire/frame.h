@@ -21,7 +21,5 @@ struct msgbuf *frame_text(struct str json);
 struct msgbuf *frame_message(const struct key *room, const struct message *m);
 /* {"op":"notify","id":…,"ts":…,"from"|"app":…,"type":…,"data":…}: a message to a user. */
 struct msgbuf *frame_notify(const struct message *m);
-/* A ping without payload (opcode 9). */
-struct msgbuf *frame_ping(void);
 
 #endif

@@ -245,13 +245,6 @@ void session_receive(struct session *s, struct str frame, struct now now)
 	}
 }
 
-void session_error(struct session *s, const char *code, const char *message)
-{
-	(void)code;
-	(void)message;
-	send_text(s, "error", 5);
-}
-
 /* ---- hub ---- */
 
 void hub_flush(struct hub *hub)

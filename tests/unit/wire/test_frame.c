@@ -70,16 +70,6 @@ START_TEST(writes_a_header_byte_by_byte)
 }
 END_TEST
 
-START_TEST(writes_a_ping)
-{
-	struct msgbuf *ping = frame_ping();
-
-	ck_assert_uint_eq(ping->len, 2);
-	ck_assert_mem_eq(ping->data, ((const unsigned char[]){0x89, 0x00}), 2);
-	msgbuf_unref(ping);
-}
-END_TEST
-
 static struct key room(struct str name)
 {
 	struct key key;
@@ -204,7 +194,7 @@ START_TEST(carries_large_bodies_of_every_form)
 }
 END_TEST
 
-CHECK_MAIN("wire.frame", writes_headers_of_every_size, writes_a_header_byte_by_byte, writes_a_ping, writes_messages,
+CHECK_MAIN("wire.frame", writes_headers_of_every_size, writes_a_header_byte_by_byte, writes_messages,
            writes_notifications, embeds_bodies_as_what_they_are, looks_at_the_body_whatever_its_content_type,
            leaves_out_fields_that_could_break_a_client, shows_the_app_when_from_cannot_be_shown,
            carries_large_bodies_of_every_form)
