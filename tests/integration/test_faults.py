@@ -32,10 +32,13 @@ class Load:
     def __init__(self, client, room):
         self.client, self.room = client, room
         self.answers = []
+        self.stopping = False
         self.task = asyncio.create_task(self._run())
 
     async def _run(self):
         for i in itertools.count():
+            if self.stopping:
+                return
             self.answers.append(await self.client.request("publish", room=self.room, data=["load", i]))
 
     def codes(self, since=0):
@@ -47,8 +50,9 @@ class Load:
         await self.client.until(lambda: code in self.codes(since), 90, f"{code} for a publish")
 
     async def stop(self):
-        self.task.cancel()
-        await asyncio.wait([self.task])
+        # Not cancel(): wait_for() may swallow it when the answer comes in the same moment.
+        self.stopping = True
+        await self.task
 
 
 async def flows(clients, backend, room, count=50):
