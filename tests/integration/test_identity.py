@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 
 import pytest
 
@@ -32,7 +33,9 @@ async def test_the_second_of_one_id_exits_and_has_changed_nothing(nodes, grid, c
     second.spawn()
     assert await asyncio.to_thread(second.wait_exit, 60) == 3
     lines = error_lines(second)
-    assert len(lines) == 1 and 'node id \\"twice\\" is taken' in lines[0] or 'node id "twice" is taken' in lines[0], lines
+    assert len(lines) == 1 and 'node id \\"twice\\" is taken' in lines[0], lines
+    said = [line for line in second.log.splitlines() if line.startswith("gridnode: ")]
+    assert len(said) == 1 and 'node id "twice" is taken' in said[0], said
     assert bindings(grid) == before
 
     await asyncio.to_thread(backend.to_user, "42", "still here")
@@ -99,3 +102,68 @@ async def test_a_wrong_password_is_said_and_waited_out(nodes, grid):
     await asyncio.to_thread(wait_for, lambda: error_lines(node), 30, "an error in the log")
     assert re.search("login|password|refused", error_lines(node)[0]), error_lines(node)
     assert node.running() and not node.ready()
+
+
+async def test_a_password_from_a_file_read_at_every_login(nodes, grid, broker, connect, tmp_path):
+    """The file wins over the option, and its first line is the password. A new one needs no restart."""
+    path = tmp_path / "password"
+    path.write_text("not it\n")
+    with Proxy((broker.host, broker.amqp_port)) as proxy:
+        node = nodes.new_on(grid, {**QUICK, "bus.rabbitmq.password_file": path}, address=proxy.address).spawn()
+        await asyncio.to_thread(node.wait_log, "error bus.waiting")
+        assert not node.ready()
+        path.write_text(grid.password("node") + "\nsecond line\n")
+        await asyncio.to_thread(node.wait_ready)
+        proxy.cut()
+        await asyncio.to_thread(wait_for, lambda: proxy.accepted >= 4 and node.ready(), 30)
+        await connect(node, "42")
+    assert grid.password("node") not in node.log and "not it" not in node.log
+
+
+async def test_a_setting_on_the_command_line_wins_over_the_environment(nodes, grid, connect):
+    """By what it does: the environment names a virtual host that is not there."""
+    environment = {"GRIDNODE_BUS_RABBITMQ_VHOST": "not-there", "GRIDNODE_LOG_LEVEL": "error"}
+    node = nodes.on(grid, QUICK, environment=environment)
+    await connect(node, "42")
+    assert node.log == ""  # and what only the environment says holds
+
+
+def test_a_virtual_host_that_is_not_there_is_named_with_the_command_that_makes_it(nodes, grid):
+    node = nodes.new_on(grid, {**QUICK, "bus.rabbitmq.vhost": "not-there"}).spawn()
+    node.wait_log(r"error bus\.waiting .*not-there.*scripts/provision")
+    assert node.running() and not node.ready()
+
+
+# Stopping with a broker that does not help
+
+
+@pytest.mark.parametrize("how", ["well", "cut", "frozen", "never there"])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+async def test_stops_whatever_the_broker_does(nodes, grid, broker, connect, how, signum):
+    with Proxy((broker.host, broker.amqp_port)) as proxy:
+        node = nodes.new_on(grid, QUICK, address=proxy.address)
+        if how == "never there":
+            proxy.refuse()
+            node.spawn()
+            await asyncio.to_thread(node.wait_log, "bus.waiting")
+        else:
+            await asyncio.to_thread(node.start)
+            client = await connect(node, "42")
+            await client.join("r")
+        if how == "cut":
+            proxy.refuse()
+            proxy.cut()
+            await asyncio.to_thread(wait_for, lambda: not node.ready(), 30)
+        elif how == "frozen":
+            proxy.freeze()
+            for i in range(10):
+                await client.ask("publish", room="r", data=i)
+        assert await asyncio.to_thread(node.stop, signum, 20) == 0
+        if how != "never there":
+            assert await client.wait_closed() == 1012
+            bye = client.got("bye")[0]
+            assert bye["code"] == "drain" and bye["retry_ms"] > 0
+        proxy.thaw()
+    if how == "well":
+        queue = grid.api("GET", "queues", f"{grid.prefix}.node.{node.id}")
+        assert queue is None or queue.get("consumers", 0) == 0

@@ -6,7 +6,7 @@ import socket
 import struct
 from typing import NamedTuple
 
-TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
 class Received(NamedTuple):
