@@ -23,8 +23,6 @@ static const struct metric_row fixed_rows[] = {
                        "Messages from the bus times the sessions each went to"),
     METRIC_COUNTER_ROW(struct hub_counters, deliveries_expired, "grid_expired_total", NULL,
                        "Deliveries dropped because their expiration had passed"),
-    METRIC_COUNTER_ROW(struct hub_counters, deliveries_too_big, "grid_too_big_total", NULL,
-                       "Deliveries larger than limits.queue, which no client can be sent"),
     METRIC_COUNTER_ROW(struct hub_counters, strays_user, "grid_strays_total", "kind=\"user\"",
                        "Deliveries nobody here wanted; a user's is handed to the offline queue"),
     METRIC_COUNTER_ROW(struct hub_counters, strays_room, "grid_strays_total", "kind=\"room\"",
@@ -249,26 +247,12 @@ static void on_published(void *ctx, struct bus_publication *publication, enum bu
 
 /* --- fan-out ------------------------------------------------------------------------------------------------------ */
 
-/* A frame no queue can hold would only close everyone it is for, again and again. */
-static bool too_big(struct hub *hub, const struct topic *topic, const struct msgbuf *frame)
-{
-	if (frame->len <= hub->config->limits.queue)
-		return false;
-	counter_add(&hub->counters.deliveries_too_big, 1);
-	log_limited(&hub->log_limit, hub->now.mono_ms, LOG_LEVEL_WARN, "delivery.too_big",
-	            "key=%s bytes=%u limit=%lld hint=\"send less, or raise limits.queue\"", topic->key.text, frame->len,
-	            (long long)hub->config->limits.queue);
-	return true;
-}
-
 /* Appends the frame to every member's queue; how many there were. */
 static size_t fan_out(struct hub *hub, const struct topic *topic, const struct bus_delivery *d, struct msgbuf *frame)
 {
 	struct subscription *sub;
 	size_t n = 0;
 
-	if (too_big(hub, topic, frame))
-		return 0;
 	DL_FOREACH(topic->members, sub) {
 		if (sub->session->state == SESSION_CLOSING)
 			continue;

@@ -374,22 +374,6 @@ START_TEST(a_client_that_does_not_read_is_closed_and_the_others_miss_nothing)
 }
 END_TEST
 
-START_TEST(a_frame_no_queue_can_hold_closes_nobody)
-{
-	static char body[30000];
-	struct message m = {.body = {body, sizeof(body)}};
-	setup();
-	memset(body, '1', sizeof(body));
-	bus_goes(BUS_UP, true);
-	struct fake_conn *c = welcomed("42");
-	deliver_message(KEY_USER, "42", &m);
-	ck_assert_int_eq(c->close_code, 0);
-	ck_assert_str_eq(c->out, "");
-	ck_assert_int_eq(fake_bus.settled[0], BUS_STRAY); /* to the offline queue: it is not lost */
-	teardown();
-}
-END_TEST
-
 START_TEST(endless_bad_requests_end_in_4005)
 {
 	setup();
@@ -487,6 +471,5 @@ CHECK_MAIN("core.hub", welcome_waits_for_the_users_key, a_second_session_of_a_us
            an_unconfirmed_publish_times_out_once, a_session_that_left_is_not_answered,
            messages_reach_members_and_strays_are_told_apart, echo_false_skips_the_sender_only,
            an_expired_delivery_goes_to_nobody, a_client_that_does_not_read_is_closed_and_the_others_miss_nothing,
-           a_frame_no_queue_can_hold_closes_nobody, endless_bad_requests_end_in_4005,
-           draining_says_bye_to_all_and_to_newcomers, after_lost_bindings_all_that_is_present_is_bound_again,
-           unbinds_are_paced, ping_answers_with_the_time)
+           endless_bad_requests_end_in_4005, draining_says_bye_to_all_and_to_newcomers,
+           after_lost_bindings_all_that_is_present_is_bound_again, unbinds_are_paced, ping_answers_with_the_time)
