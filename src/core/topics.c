@@ -224,6 +224,8 @@ void topics_unsubscribe(struct topics *t, struct subscription *sub, struct subsc
 
 int subscription_wait(struct subscription *sub, struct str ref)
 {
+	if (sub->n_waiters == TOPICS_WAITERS_MAX)
+		return TOPICS_E_TOO_MANY;
 	struct waiter *w = malloc(sizeof(*w) + ref.n);
 	if (!w)
 		return -ENOMEM;
@@ -232,14 +234,17 @@ int subscription_wait(struct subscription *sub, struct str ref)
 	if (ref.n)
 		memcpy(w->ref, ref.p, ref.n);
 	LL_APPEND(sub->waiters, w);
+	sub->n_waiters++;
 	return 0;
 }
 
 struct waiter *subscription_next_waiter(struct subscription *sub)
 {
 	struct waiter *w = sub->waiters;
-	if (w)
+	if (w) {
 		sub->waiters = w->next;
+		sub->n_waiters--;
+	}
 	return w;
 }
 

@@ -34,6 +34,10 @@
 
 struct session;
 
+#define TOPICS_WAITERS_MAX 8 /* of one subscription */
+
+enum { TOPICS_E_TOO_MANY = 1 };
+
 enum topic_has { TOPIC_NO, TOPIC_ASKED, TOPIC_YES, TOPIC_REMOVING, TOPIC_UNKNOWN };
 enum topic_op { TOPIC_OP_NONE, TOPIC_OP_BIND, TOPIC_OP_UNBIND, TOPIC_OP_FORGET };
 enum topic_answer { TOPIC_ANSWER_OK, TOPIC_ANSWER_REFUSED, TOPIC_ANSWER_LOST };
@@ -54,7 +58,8 @@ struct subscription {
 	struct subscription *prev, *next;                 /* in topic->members or topic->waiting */
 	struct subscription *session_prev, *session_next; /* in the session's list */
 	struct waiter *waiters;                           /* oldest first; only while waiting */
-	bool waiting;                                     /* not bound yet: gets no messages */
+	uint8_t n_waiters;
+	bool waiting; /* not bound yet: gets no messages */
 };
 
 enum topic_queue { QUEUE_BIND_USER, QUEUE_BIND_ROOM, QUEUE_UNBIND, QUEUE_COUNT, QUEUE_NONE = QUEUE_COUNT };
@@ -104,7 +109,8 @@ GRID_MUST_CHECK int topics_subscribe(struct topics *t, const struct key *key, st
                                      struct subscription **listp, struct subscription **subp);
 /* Ends it, frees it and its waiters; the topic lingers when it was the last. */
 void topics_unsubscribe(struct topics *t, struct subscription *sub, struct subscription **listp, uint64_t now_ms);
-/* A request to answer once `sub` no longer waits. -ENOMEM. */
+/* A request to answer once `sub` no longer waits. TOPICS_E_TOO_MANY: so many wait already that a client who asks again
+ * and again must be told no, because nothing else bounds what it can pile up meanwhile. -ENOMEM. */
 GRID_MUST_CHECK int subscription_wait(struct subscription *sub, struct str ref);
 /* Takes the oldest waiter, the caller's to free(), or NULL. */
 struct waiter *subscription_next_waiter(struct subscription *sub);

@@ -73,11 +73,30 @@ static struct subscription *subscribe_room(struct session *s, struct request *re
 	return sub;
 }
 
+static void unsubscribe_room(struct session *s, struct subscription *sub, struct now now)
+{
+	topics_unsubscribe(&s->hub->topics, sub, &s->subs, now.mono_ms);
+	s->rooms--;
+}
+
+/* Answers later. A first join that cannot even wait is undone: nobody is in a room of which he was told that he is not.
+ */
+static void wait_for_topic(struct session *s, struct request *req, struct subscription *sub, struct now now)
+{
+	int rc = subscription_wait(sub, req->ref);
+
+	if (rc == TOPICS_E_TOO_MANY)
+		session_fail(s, req->ref, ERROR_TOO_MANY, "this room has been asked for often enough; wait for the answer");
+	else if (rc != 0)
+		session_fail(s, req->ref, ERROR_INTERNAL, NULL);
+	if (!sub->waiters)
+		unsubscribe_room(s, sub, now);
+}
+
 static void verb_join(struct session *s, struct request *req, struct now now)
 {
 	struct key room;
 
-	(void)now;
 	if (request_member(req, "since").p || request_member(req, "last").p) {
 		fail_field(s, req, "since and last are reserved for replay, which this version has not");
 		return;
@@ -93,8 +112,7 @@ static void verb_join(struct session *s, struct request *req, struct now now)
 		ok_room(s, req->ref, &room);
 		return;
 	}
-	if (subscription_wait(sub, req->ref) != 0)
-		session_fail(s, req->ref, ERROR_INTERNAL, NULL);
+	wait_for_topic(s, req, sub, now);
 	hub_pump(s->hub);
 }
 
@@ -125,8 +143,7 @@ static void verb_leave(struct session *s, struct request *req, struct now now)
 		return;
 	}
 	verbs_join_failed(sub, ERROR_NOT_JOINED, "left again before the join was done");
-	topics_unsubscribe(&s->hub->topics, sub, &s->subs, now.mono_ms);
-	s->rooms--;
+	unsubscribe_room(s, sub, now);
 	ok_room(s, req->ref, &room);
 	hub_pump(s->hub);
 }

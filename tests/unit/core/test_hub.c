@@ -1,4 +1,5 @@
 /* The rules of the service, one by one, with a fake bus and a fake transport. */
+#include "core/topics.h"
 #include "fakes.h"
 
 START_TEST(welcome_waits_for_the_users_key)
@@ -124,6 +125,24 @@ START_TEST(join_again_is_ok_again_and_the_limit_holds)
 	say(c, "{\"op\":\"join\",\"room\":\"d\",\"ref\":5}");
 	answer_bind(BUS_BIND_OK);
 	expect_out(c, "{\"op\":\"ok\",\"ref\":5");
+	teardown();
+}
+END_TEST
+
+START_TEST(asking_for_a_room_again_and_again_does_not_pile_up)
+{
+	setup();
+	bus_goes(BUS_UP, true);
+	struct fake_conn *c = welcomed("1");
+	for (int i = 0; i < TOPICS_WAITERS_MAX; i++)
+		say(c, "{\"op\":\"join\",\"room\":\"a\",\"ref\":1}");
+	ck_assert_str_eq(c->out, "");
+	say(c, "{\"op\":\"join\",\"room\":\"a\",\"ref\":2}");
+	expect_out(c, "{\"op\":\"error\",\"ref\":2,\"code\":\"too_many\"");
+	answer_bind(BUS_BIND_OK);
+	expect_out(c, "{\"op\":\"ok\",\"ref\":1,\"room\":\"a\"}");
+	say(c, "{\"op\":\"join\",\"room\":\"a\",\"ref\":3}");
+	expect_out(c, "{\"op\":\"ok\",\"ref\":3,\"room\":\"a\"}");
 	teardown();
 }
 END_TEST
@@ -465,11 +484,12 @@ CHECK_MAIN("core.hub", welcome_waits_for_the_users_key, a_second_session_of_a_us
            before_the_bus_was_ever_up_clients_are_sent_away, while_the_bus_is_down_welcome_says_not_bound,
            a_link_lost_before_the_answer_does_not_keep_anybody_waiting, no_or_bad_names_are_unauthorized,
            join_is_answered_after_the_binding_and_before_any_push, join_again_is_ok_again_and_the_limit_holds,
-           leave_before_the_join_was_done_answers_both, a_refused_bind_is_an_error_to_that_joiner_alone,
-           publish_is_answered_when_confirmed_with_the_id_that_travels, bad_publishes_are_named,
-           a_full_window_stops_reading_and_nothing_is_lost_or_reordered, while_down_or_blocked_publish_is_unavailable,
-           an_unconfirmed_publish_times_out_once, a_session_that_left_is_not_answered,
-           messages_reach_members_and_strays_are_told_apart, echo_false_skips_the_sender_only,
-           an_expired_delivery_goes_to_nobody, a_client_that_does_not_read_is_closed_and_the_others_miss_nothing,
-           endless_bad_requests_end_in_4005, draining_says_bye_to_all_and_to_newcomers,
-           after_lost_bindings_all_that_is_present_is_bound_again, unbinds_are_paced, ping_answers_with_the_time)
+           asking_for_a_room_again_and_again_does_not_pile_up, leave_before_the_join_was_done_answers_both,
+           a_refused_bind_is_an_error_to_that_joiner_alone, publish_is_answered_when_confirmed_with_the_id_that_travels,
+           bad_publishes_are_named, a_full_window_stops_reading_and_nothing_is_lost_or_reordered,
+           while_down_or_blocked_publish_is_unavailable, an_unconfirmed_publish_times_out_once,
+           a_session_that_left_is_not_answered, messages_reach_members_and_strays_are_told_apart,
+           echo_false_skips_the_sender_only, an_expired_delivery_goes_to_nobody,
+           a_client_that_does_not_read_is_closed_and_the_others_miss_nothing, endless_bad_requests_end_in_4005,
+           draining_says_bye_to_all_and_to_newcomers, after_lost_bindings_all_that_is_present_is_bound_again,
+           unbinds_are_paced, ping_answers_with_the_time)
