@@ -23,6 +23,8 @@ static const struct metric_row fixed_rows[] = {
                        "Messages from the bus times the sessions each went to"),
     METRIC_COUNTER_ROW(struct hub_counters, deliveries_expired, "grid_expired_total", NULL,
                        "Deliveries dropped because their expiration had passed"),
+    METRIC_COUNTER_ROW(struct hub_counters, deliveries_too_large, "grid_too_large_total", NULL,
+                       "Deliveries larger than limits.queue, which no client can be sent"),
     METRIC_COUNTER_ROW(struct hub_counters, strays_user, "grid_strays_total", "kind=\"user\"",
                        "Deliveries nobody here wanted; a user's is handed to the offline queue"),
     METRIC_COUNTER_ROW(struct hub_counters, strays_room, "grid_strays_total", "kind=\"room\"",
@@ -247,12 +249,25 @@ static void on_published(void *ctx, struct bus_publication *publication, enum bu
 
 /* --- fan-out ------------------------------------------------------------------------------------------------------ */
 
+/* Nobody's queue could ever hold it: its publisher is at fault, and no receiver is closed for that. */
+static void drop_too_large(struct hub *hub, const struct topic *topic, const struct msgbuf *frame)
+{
+	counter_add(&hub->counters.deliveries_too_large, 1);
+	log_limited(&hub->log_limit, hub->now.mono_ms, LOG_LEVEL_WARN, "delivery.too_large",
+	            "key=%s bytes=%u hint=\"above limits.queue, so no client can be sent it\"", topic->key.text,
+	            frame->len);
+}
+
 /* Appends the frame to every member's queue; how many there were. */
 static size_t fan_out(struct hub *hub, const struct topic *topic, const struct bus_delivery *d, struct msgbuf *frame)
 {
 	struct subscription *sub;
 	size_t n = 0;
 
+	if (frame->len > hub->config->limits.queue) {
+		drop_too_large(hub, topic, frame);
+		return 0;
+	}
 	DL_FOREACH(topic->members, sub) {
 		if (sub->session->state == SESSION_CLOSING)
 			continue;

@@ -16,6 +16,7 @@ struct hub_counters {
 	struct counter frames_out;
 	struct counter deliveries;
 	struct counter deliveries_expired;
+	struct counter deliveries_too_large;
 	struct counter strays_user;
 	struct counter strays_room;
 	struct counter too_slow;

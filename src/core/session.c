@@ -75,12 +75,29 @@ static void too_slow(struct session *s)
 	session_close(s, CLOSE_TOO_SLOW, "too slow to read");
 }
 
+/* Is there room for so many bytes more? Between two flushes more can come than the queue holds, and that says nothing
+ * about the client: who is slow shows when the socket is offered what waits. */
+static bool make_room(struct session *s, uint32_t bytes)
+{
+	while ((int64_t)s->out.bytes + bytes > s->hub->config->limits.queue) {
+		uint32_t before = s->out.bytes;
+		s->hub->transport->flush(s->conn);
+		if (s->out.bytes == before)
+			return false;
+	}
+	return true;
+}
+
 void session_push(struct session *s, struct msgbuf *frame)
 {
 	if (s->state == SESSION_CLOSING)
 		return;
+	if (!make_room(s, frame->len)) {
+		too_slow(s);
+		return;
+	}
 	uint32_t before = s->out.bytes;
-	if ((int64_t)before + frame->len > s->hub->config->limits.queue || outq_push(&s->out, frame) != 0) {
+	if (outq_push(&s->out, frame) != 0) {
 		too_slow(s);
 		return;
 	}

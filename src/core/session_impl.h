@@ -30,7 +30,7 @@ struct session {
 	bool paused;
 	uint16_t parked; /* publishes waiting for room in the bus' window: not read from meanwhile */
 	uint32_t rooms;
-	uint32_t faults; /* a bucket that leaks one a second, see session_fault() */
+	uint32_t faults; /* a bucket that leaks one a second, see fault() */
 	uint64_t faults_at_ms;
 };
 

@@ -22,7 +22,7 @@ struct transport {
 	/* Some session has frames to send: call hub_flush() when nothing is left to read, within 2 ms. */
 	void (*flush_soon)(void *ctx);
 	/* This session has frames: take them with session_gather() and send; what the socket does not take stays in the
-	 * session until it is writable. Called from hub_flush() only. */
+	 * session until it is writable. Called from hub_flush(), and when a session's queue is full. */
 	void (*flush)(void *conn);
 	/* Send what is queued, then a close frame, then close; deliver nothing more of it to core but session_closed(),
 	 * which comes in the end whatever happens: a peer that reads nothing is reset after 2 s without progress. */

@@ -393,6 +393,45 @@ START_TEST(a_client_that_does_not_read_is_closed_and_the_others_miss_nothing)
 }
 END_TEST
 
+START_TEST(a_burst_larger_than_the_queue_does_not_make_a_client_slow)
+{
+	char body[5000];
+	const struct message m = {.body = {body, sizeof(body)}};
+	struct bus_delivery *burst[10];
+	setup();
+	memset(body, '1', sizeof(body));
+	bus_goes(BUS_UP, true);
+	struct fake_conn *c = welcomed("42");
+	for (size_t i = 0; i < GRID_ARRAY_LEN(burst); i++)
+		burst[i] = new_delivery(KEY_USER, "42", &m);
+	hub_upcalls.message(hub, burst, GRID_ARRAY_LEN(burst)); /* 50 KB between two flushes; the queue holds 20 KB */
+	hub_flush(hub);
+	ck_assert_int_eq(c->close_code, 0);
+	ck_assert_uint_gt(strlen(c->out), 10 * sizeof(body));
+	teardown();
+}
+END_TEST
+
+START_TEST(what_no_queue_can_hold_closes_nobody)
+{
+	static char body[30000];
+	const struct message m = {.body = {body, sizeof(body)}};
+	setup();
+	memset(body, '1', sizeof(body));
+	bus_goes(BUS_UP, true);
+	struct fake_conn *c = welcomed("42");
+	say(c, "{\"op\":\"join\",\"room\":\"r\"}");
+	answer_bind(BUS_BIND_OK);
+	deliver_message(KEY_USER, "42", &m);
+	deliver_message(KEY_ROOM, "r", &m);
+	ck_assert_str_eq(c->out, "");
+	ck_assert_int_eq(c->close_code, 0);
+	ck_assert_int_eq(fake_bus.settled[0], BUS_STRAY); /* so that it ends where absent users' messages do */
+	ck_assert_int_eq(fake_bus.settled[1], BUS_REJECTED);
+	teardown();
+}
+END_TEST
+
 START_TEST(endless_bad_requests_end_in_4005)
 {
 	setup();
@@ -490,6 +529,7 @@ CHECK_MAIN("core.hub", welcome_waits_for_the_users_key, a_second_session_of_a_us
            while_down_or_blocked_publish_is_unavailable, an_unconfirmed_publish_times_out_once,
            a_session_that_left_is_not_answered, messages_reach_members_and_strays_are_told_apart,
            echo_false_skips_the_sender_only, an_expired_delivery_goes_to_nobody,
-           a_client_that_does_not_read_is_closed_and_the_others_miss_nothing, endless_bad_requests_end_in_4005,
-           draining_says_bye_to_all_and_to_newcomers, after_lost_bindings_all_that_is_present_is_bound_again,
-           unbinds_are_paced, ping_answers_with_the_time)
+           a_client_that_does_not_read_is_closed_and_the_others_miss_nothing,
+           a_burst_larger_than_the_queue_does_not_make_a_client_slow, what_no_queue_can_hold_closes_nobody,
+           endless_bad_requests_end_in_4005, draining_says_bye_to_all_and_to_newcomers,
+           after_lost_bindings_all_that_is_present_is_bound_again, unbinds_are_paced, ping_answers_with_the_time)
