@@ -4,6 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* The frame around the properties, our account's name, two headers of ours. Without its headers any message is far
+ * below the smallest frame_max there is (4096, AMQP 0-9-1): all else are short strings. */
+#define STRAY_ADDS_MAX 512
+
 static amqp_table_entry_t *add(struct encoded *e, const char *name, uint8_t kind)
 {
 	amqp_table_t *headers = &e->properties.headers;
@@ -111,8 +115,8 @@ static int stray_headers(amqp_basic_properties_t *p, bool trusted, const char *n
 	return 0;
 }
 
-int encode_stray(struct str raw, bool trusted, const char *account, const char *node_id, uint64_t number,
-                 amqp_pool_t *pool, amqp_basic_properties_t **out)
+int encode_stray(struct str raw, size_t frame_max, bool trusted, const char *account, const char *node_id,
+                 uint64_t number, amqp_pool_t *pool, amqp_basic_properties_t **out)
 {
 	void *decoded;
 	int status = amqp_decode_properties(AMQP_BASIC_CLASS, pool, amqp_from_str(raw), &decoded);
@@ -125,6 +129,8 @@ int encode_stray(struct str raw, bool trusted, const char *account, const char *
 	p->user_id = amqp_from_text(account);
 	if (!trusted && (p->_flags & AMQP_BASIC_TYPE_FLAG) && type_reserved(amqp_str(p->type)))
 		p->_flags &= (amqp_flags_t)~AMQP_BASIC_TYPE_FLAG;
+	if (raw.n + STRAY_ADDS_MAX > frame_max)
+		p->_flags &= (amqp_flags_t)~AMQP_BASIC_HEADERS_FLAG;
 	*out = p;
 	return stray_headers(p, trusted, node_id, number, pool);
 }

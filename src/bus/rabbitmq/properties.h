@@ -57,8 +57,10 @@ void encode_message(const struct message *m, const char *account, uint64_t numbe
                     struct encoded *out);
 
 /* The properties of a delivery that is handed over: as they came (`raw`), but persistent, under our own account,
- * without keys to route by, and without what its sender was not believed. Memory from `pool`. -EBADMSG, -ENOMEM. */
-GRID_MUST_CHECK int encode_stray(struct str raw, bool trusted, const char *account, const char *node_id,
-                                 uint64_t number, amqp_pool_t *pool, amqp_basic_properties_t **out);
+ * without keys to route by, and without what its sender was not believed. Properties go out in one frame of at most
+ * `frame_max` bytes; headers that leave no room there for ours are left out. Memory from `pool`. -EBADMSG, -ENOMEM. */
+GRID_MUST_CHECK int encode_stray(struct str raw, size_t frame_max, bool trusted, const char *account,
+                                 const char *node_id, uint64_t number, amqp_pool_t *pool,
+                                 amqp_basic_properties_t **out);
 
 #endif

@@ -108,8 +108,9 @@ static int send_stray(struct publisher *p, const struct letter *letter)
 	amqp_pool_t pool;
 
 	init_amqp_pool(&pool, POOL_PAGE);
-	int rc = encode_stray(delivery_raw_properties(d), d->trusted, p->setup->config->rabbitmq.user, p->setup->node_id,
-	                      confirms_next(p->confirms), &pool, &properties);
+	int rc = encode_stray(delivery_raw_properties(d), (size_t)amqp_get_frame_max(p->link.conn), d->trusted,
+	                      p->setup->config->rabbitmq.user, p->setup->node_id, confirms_next(p->confirms), &pool,
+	                      &properties);
 	if (rc == 0)
 		rc = send_bytes(p, EXCHANGE_UNROUTED, d->bus.targets[letter->target].key.text, true, properties,
 		                delivery_raw_body(d));

@@ -210,16 +210,18 @@ static bool has_header(const amqp_basic_properties_t *p, const char *name)
 	return false;
 }
 
+#define FRAME_MAX 131072
+
 /* The properties as they would come from the broker, taken through encode_stray(). */
 static amqp_basic_properties_t *stray(const amqp_basic_properties_t *p, bool trusted, amqp_pool_t *pool)
 {
-	static char raw[4096];
+	static char raw[FRAME_MAX];
 	amqp_basic_properties_t *out = NULL;
 	int n = amqp_encode_properties(AMQP_BASIC_CLASS, (void *)p, (amqp_bytes_t){sizeof(raw), raw});
 
 	ck_assert_int_gt(n, 0);
 	init_amqp_pool(pool, 4096);
-	ck_assert_int_eq(encode_stray((struct str){raw, (size_t)n}, trusted, ACCOUNT, "n1", 5, pool, &out), 0);
+	ck_assert_int_eq(encode_stray((struct str){raw, (size_t)n}, FRAME_MAX, trusted, ACCOUNT, "n1", 5, pool, &out), 0);
 	return out;
 }
 
@@ -269,17 +271,36 @@ START_TEST(a_strays_lies_do_not_become_ours)
 }
 END_TEST
 
+START_TEST(a_strays_headers_may_leave_no_room_for_ours)
+{
+	static char longest[FRAME_MAX - 300], frame[FRAME_MAX - 20];
+	struct message m = whole_message();
+	struct encoded e;
+	amqp_pool_t pool;
+
+	memset(longest, 'x', sizeof(longest) - 1);
+	encode_message(&m, "backend", 0, false, &e);
+	e.headers[e.properties.headers.num_entries++] = text_header("big", longest);
+	amqp_basic_properties_t *p = stray(&e.properties, true, &pool);
+	ck_assert_int_gt(amqp_encode_properties(AMQP_BASIC_CLASS, p, (amqp_bytes_t){sizeof(frame), frame}), 0);
+	ck_assert(!has_header(p, "big") && has_header(p, HEADER_STRAY) && has_header(p, HEADER_PUBLISH_NUMBER));
+	assert_str(amqp_str(p->message_id), "id 1");
+	empty_amqp_pool(&pool);
+}
+END_TEST
+
 START_TEST(garbage_is_no_stray)
 {
 	amqp_basic_properties_t *out;
 	amqp_pool_t pool;
 
 	init_amqp_pool(&pool, 4096);
-	ck_assert_int_eq(encode_stray(STR("\xff\xfe zzzz"), false, ACCOUNT, "n1", 5, &pool, &out), -EBADMSG);
+	ck_assert_int_eq(encode_stray(STR("\xff\xfe zzzz"), FRAME_MAX, false, ACCOUNT, "n1", 5, &pool, &out), -EBADMSG);
 	empty_amqp_pool(&pool);
 }
 END_TEST
 
 CHECK_MAIN("bus.properties", what_a_node_sends_a_node_reads, what_is_absent_stays_absent, nobody_else_is_believed,
            reserved_types, bad_values_are_absent, keys_of_the_exchange_count_once, at_most_sixteen_further_keys,
-           a_stray_keeps_what_may_be_believed, a_strays_lies_do_not_become_ours, garbage_is_no_stray)
+           a_stray_keeps_what_may_be_believed, a_strays_lies_do_not_become_ours,
+           a_strays_headers_may_leave_no_room_for_ours, garbage_is_no_stray)
