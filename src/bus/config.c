@@ -28,6 +28,8 @@ const struct option rabbitmq_options[] = {
                     "first pause before connecting again; doubled each time, with jitter"),
     OPTION_DURATION(struct rabbitmq_config, reconnect_max, "10s", 10, 600000, "longest pause before connecting again"),
     OPTION_INT(struct rabbitmq_config, prefetch, "1024", 1, 65535, "deliveries not yet acknowledged at once"),
+    OPTION_SIZE(struct rabbitmq_config, max_body, "1M", 1024, 134217728,
+                "largest body taken from the broker, larger ones become dead letters; times prefetch it bounds memory"),
     OPTION_ENUM(struct rabbitmq_config, queue, queue_modes, "durable",
                 "durable: the node's queue outlives a lost link; exclusive: it does not, but binds are faster"),
     OPTION_BOOL(struct rabbitmq_config, tls, "false", "connect with TLS (the broker's port is then usually 5671)"),

@@ -19,7 +19,8 @@ struct rabbitmq_config {
 	int64_t reconnect_min; /* ms, doubled up to reconnect_max, with jitter */
 	int64_t reconnect_max;
 	int64_t prefetch;
-	int queue; /* enum rabbitmq_queue_mode */
+	int64_t max_body; /* bytes */
+	int queue;        /* enum rabbitmq_queue_mode */
 	bool tls;
 	char *tls_ca;
 	char *tls_cert;

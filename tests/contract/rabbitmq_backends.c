@@ -77,6 +77,31 @@ START_TEST(cc_keys_are_looked_up_too)
 }
 END_TEST
 
+/* Several frames of body, so that there is something to skip. */
+START_TEST(a_body_that_is_too_large_becomes_a_dead_letter)
+{
+	enum { SIZE = 400000 };
+	struct node *n = node_up("a", "bus.rabbitmq.max_body=300000");
+	char *body = malloc(SIZE);
+
+	memset(body, '1', SIZE);
+	node_bind(n, user_key("7"));
+	node_bind(n, room_key("r"));
+	backend_publish(backend, "grid.users", "user.7",
+	                &(struct backend_message){.body = body, .body_n = SIZE, .message_id = "large"});
+	backend_publish(backend, "grid.rooms", "room.r", &(struct backend_message){.body = body, .body_n = SIZE});
+	backend_publish(backend, "grid.users", "user.7", &(struct backend_message){.body = body, .body_n = 300000});
+	WAIT_FOR(n->messages.n == 1);
+	ck_assert_uint_eq(node_metric(n, "grid_rabbitmq_dropped_total{reason=\"size\"}"), 2);
+	ck_assert_str_eq(offline().message_id, "large");
+	node_settle_down(n);
+	ck_assert_int_eq(backend_ready(backend, OFFLINE), 0);
+	WAIT_FOR_MS(unacknowledged(n) == 0, 30000);
+	free(body);
+	node_close(n);
+}
+END_TEST
+
 /* Control messages are the nodes' own; what comes to the queue by any other way is nobody's. */
 START_TEST(foreign_ways_to_the_queue_lead_nowhere)
 {
@@ -103,6 +128,7 @@ void rabbitmq_backends_add(Suite *suite)
 	    odd_bodies_go_through,
 	    properties_of_backends_are_kept_or_not_believed,
 	    cc_keys_are_looked_up_too,
+	    a_body_that_is_too_large_becomes_a_dead_letter,
 	    foreign_ways_to_the_queue_lead_nowhere,
 	};
 

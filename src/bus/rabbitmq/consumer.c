@@ -170,12 +170,35 @@ static int on_bindings_frame(struct consumer *c, const amqp_frame_t *frame)
 
 /* --- deliveries --------------------------------------------------------------------------------------------------- */
 
-/* No memory for it: the broker moves it to where expired messages go. */
+/* It cannot be taken in: the broker moves it to where expired messages go. */
 static int reject(struct consumer *c, uint64_t tag)
 {
-	counter_add(&c->counters->dropped_memory, 1);
 	acks_forget(c->acks, tag);
 	return link_status(&c->link, "rejecting", amqp_basic_reject(c->link.conn, CHANNEL_DELIVERIES, tag, 0));
+}
+
+static int count_delivery(struct consumer *c, const amqp_basic_deliver_t *method)
+{
+	counter_add(&c->counters->deliveries, 1);
+	counter_add(&c->counters->redelivered, method->redelivered != 0);
+	if (acks_delivered(c->acks, method->delivery_tag) != 0)
+		return link_fail(&c->link, "more deliveries than the prefetch allows");
+	return 0;
+}
+
+/* What the node holds at once is bounded by prefetch times max_body. */
+static int on_too_large(struct consumer *c)
+{
+	const amqp_basic_deliver_t *method = c->incoming.method;
+	int rc = count_delivery(c, method);
+
+	if (rc != 0)
+		return rc;
+	counter_add(&c->counters->dropped_size, 1);
+	log_limited(&c->too_large_limit, clock_mono_ms(), LOG_LEVEL_WARN, "bus.too_large",
+	            "exchange=%s key=%s bytes=%zu hint=\"above bus.rabbitmq.max_body; it becomes a dead letter\"",
+	            LOG_QUOTED(amqp_str(method->exchange)), LOG_QUOTED(amqp_str(method->routing_key)), c->incoming.missing);
+	return reject(c, method->delivery_tag);
 }
 
 static int on_delivery(struct consumer *c)
@@ -184,10 +207,9 @@ static int on_delivery(struct consumer *c)
 	uint64_t tag = method->delivery_tag;
 	struct delivery *d = NULL;
 
-	counter_add(&c->counters->deliveries, 1);
-	counter_add(&c->counters->redelivered, method->redelivered != 0);
-	if (acks_delivered(c->acks, tag) != 0)
-		return link_fail(&c->link, "more deliveries than the prefetch allows");
+	int counted = count_delivery(c, method);
+	if (counted != 0)
+		return counted;
 	int rc = c->incoming.no_memory ? -ENOMEM : delivery_new(c->setup, &c->incoming, clock_now(), &d);
 	incoming_done(&c->incoming);
 	if (c->phase != PHASE_SERVING)
@@ -196,8 +218,10 @@ static int on_delivery(struct consumer *c)
 		acks_settle(c->acks, tag);
 		return 0;
 	}
-	if (rc != 0)
+	if (rc != 0) {
+		counter_add(&c->counters->dropped_memory, 1);
 		return reject(c, tag);
+	}
 	d->life = c->life;
 	d->leftover = c->phase != PHASE_SERVING;
 	c->batch[c->batch_n++] = d;
@@ -206,9 +230,11 @@ static int on_delivery(struct consumer *c)
 
 static int on_content_frame(struct consumer *c, const amqp_frame_t *frame)
 {
-	int rc = incoming_frame(&c->incoming, frame);
+	int rc = incoming_frame(&c->incoming, frame, (uint64_t)c->setup->config->rabbitmq.max_body);
 	if (rc < 0)
 		return link_fail(&c->link, "frames in an order that makes no message");
+	if (rc == INCOMING_TOO_LARGE)
+		return on_too_large(c);
 	return rc == INCOMING_COMPLETE ? on_delivery(c) : 0;
 }
 

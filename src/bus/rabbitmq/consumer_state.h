@@ -60,7 +60,7 @@ struct consumer {
 		uint64_t deadline_ms;
 		uint64_t look_at_ms;
 	} reset;
-	struct log_limit taken_limit;
+	struct log_limit too_large_limit;
 };
 
 /* queue.c. Both: 0, or the link is lost (or `fatal`). */

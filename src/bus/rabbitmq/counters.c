@@ -28,6 +28,8 @@ static const struct metric_row rows[] = {
           "Deliveries dropped before they got anywhere"),
     COUNT(dropped_memory, "grid_rabbitmq_dropped_total", "reason=\"memory\"",
           "Deliveries dropped before they got anywhere"),
+    COUNT(dropped_size, "grid_rabbitmq_dropped_total", "reason=\"size\"",
+          "Deliveries dropped before they got anywhere"),
     COUNT(ignored_keys, "grid_rabbitmq_ignored_total", "what=\"key\"",
           "Parts of deliveries not believed or not usable"),
     COUNT(ignored_headers, "grid_rabbitmq_ignored_total", "what=\"headers\"",

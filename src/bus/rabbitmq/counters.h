@@ -24,6 +24,7 @@ struct rabbitmq_counters {
 	struct counter dropped_exchange; /* from an exchange that nothing should come from */
 	struct counter dropped_control;  /* a control message nobody knows */
 	struct counter dropped_memory;
+	struct counter dropped_size;
 	struct counter ignored_keys;    /* of a CC header */
 	struct counter ignored_headers; /* from, session ... of somebody who is no node */
 	struct counter ignored_types;

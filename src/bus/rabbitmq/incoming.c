@@ -13,13 +13,17 @@ static int begin(struct incoming *in, const amqp_frame_t *frame)
 	return 0;
 }
 
-static int header(struct incoming *in, const amqp_frame_t *frame)
+static int header(struct incoming *in, const amqp_frame_t *frame, uint64_t max_body)
 {
 	if (frame->frame_type != AMQP_FRAME_HEADER || frame->payload.properties.class_id != AMQP_BASIC_CLASS)
 		return -EPROTO;
 	in->properties = frame->payload.properties.decoded;
 	in->raw_properties = amqp_str(frame->payload.properties.raw);
 	in->missing = (size_t)frame->payload.properties.body_size;
+	if (frame->payload.properties.body_size > max_body) {
+		in->state = INCOMING_SKIPPING;
+		return INCOMING_TOO_LARGE;
+	}
 	in->state = INCOMING_BODY;
 	return in->missing ? 0 : INCOMING_COMPLETE;
 }
@@ -48,15 +52,29 @@ static int body(struct incoming *in, const amqp_frame_t *frame)
 	return in->missing ? 0 : INCOMING_COMPLETE;
 }
 
-int incoming_frame(struct incoming *in, const amqp_frame_t *frame)
+static int skip(struct incoming *in, const amqp_frame_t *frame)
+{
+	size_t n = frame->payload.body_fragment.len;
+
+	if (frame->frame_type != AMQP_FRAME_BODY || n > in->missing)
+		return -EPROTO;
+	in->missing -= n;
+	if (in->missing == 0)
+		incoming_done(in);
+	return 0;
+}
+
+int incoming_frame(struct incoming *in, const amqp_frame_t *frame, uint64_t max_body)
 {
 	switch (in->state) {
 	case INCOMING_IDLE:
 		return begin(in, frame);
 	case INCOMING_HEADER:
-		return header(in, frame);
+		return header(in, frame, max_body);
 	case INCOMING_BODY:
 		return body(in, frame);
+	case INCOMING_SKIPPING:
+		return skip(in, frame);
 	}
 	return -EPROTO;
 }

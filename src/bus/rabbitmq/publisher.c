@@ -239,7 +239,7 @@ static void on_confirm(struct publisher *p, uint64_t number, bool multiple, bool
 static int on_return_frame(struct publisher *p, const amqp_frame_t *frame)
 {
 	int64_t number;
-	int rc = incoming_frame(&p->incoming, frame);
+	int rc = incoming_frame(&p->incoming, frame, UINT64_MAX);
 
 	if (rc < 0)
 		return link_fail(&p->link, "frames in an order that makes no message");

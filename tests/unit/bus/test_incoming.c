@@ -46,7 +46,7 @@ static amqp_frame_t piece(const char *text)
 
 static int feed(struct incoming *in, amqp_frame_t f)
 {
-	return incoming_frame(in, &f);
+	return incoming_frame(in, &f, UINT64_MAX);
 }
 
 START_TEST(bodies_of_no_one_and_many_frames)
@@ -112,4 +112,23 @@ START_TEST(a_body_without_memory_is_skipped)
 }
 END_TEST
 
-CHECK_MAIN("bus.incoming", bodies_of_no_one_and_many_frames, wrong_orders_are_refused, a_body_without_memory_is_skipped)
+START_TEST(a_body_that_is_too_large_is_skipped)
+{
+	struct incoming in = {0};
+	amqp_frame_t f[] = {method(), header(5), piece("abc"), piece("de"), method(), header(4)};
+
+	ck_assert_int_eq(incoming_frame(&in, &f[0], 4), 0);
+	ck_assert_int_eq(incoming_frame(&in, &f[1], 4), INCOMING_TOO_LARGE);
+	ck_assert_ptr_eq(in.method, &deliver);
+	ck_assert(!incoming_busy(&in)); /* so that the library's buffers do not grow meanwhile */
+	ck_assert_int_eq(incoming_frame(&in, &f[2], 4), 0);
+	ck_assert_int_eq(incoming_frame(&in, &f[4], 4), -EPROTO);
+	ck_assert_int_eq(incoming_frame(&in, &f[3], 4), 0);
+	ck_assert_int_eq(incoming_frame(&in, &f[4], 4), 0); /* the next one */
+	ck_assert_int_eq(incoming_frame(&in, &f[5], 4), 0);
+	incoming_done(&in);
+}
+END_TEST
+
+CHECK_MAIN("bus.incoming", bodies_of_no_one_and_many_frames, wrong_orders_are_refused, a_body_without_memory_is_skipped,
+           a_body_that_is_too_large_is_skipped)
