@@ -146,7 +146,7 @@ void hub_pump(struct hub *hub)
 			return; /* full: more after the next answer; down: all of it when it is up again */
 		topics_moved(&hub->topics, topic, op);
 		if (op == TOPIC_OP_UNBIND)
-			hub->unbinds_due -= 1000;
+			hub->unbinds_due -= hub->unbinds_due < 1000 ? hub->unbinds_due : 1000;
 	}
 }
 

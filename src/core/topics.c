@@ -73,6 +73,7 @@ static void leave_queue(struct topics *t, struct topic *topic)
 	if (topic->queue == QUEUE_NONE)
 		return;
 	DL_DELETE2(t->queues[topic->queue], topic, move_prev, move_next);
+	t->queued[topic->queue]--;
 	topic->queue = QUEUE_NONE;
 	counter_sub(&t->counters.moves, 1);
 }
@@ -84,6 +85,7 @@ static void enter_queue(struct topics *t, struct topic *topic, enum topic_queue 
 	leave_queue(t, topic);
 	DL_APPEND2(t->queues[queue], topic, move_prev, move_next);
 	topic->queue = (uint8_t)queue;
+	t->queued[queue]++;
 	counter_add(&t->counters.moves, 1);
 }
 
@@ -258,7 +260,9 @@ void subscription_admit(struct subscription *sub)
 
 struct topic *topics_next_move(struct topics *t, bool unbinds, enum topic_op *opp)
 {
-	for (int queue = 0; queue < (unbinds ? QUEUE_COUNT : QUEUE_UNBIND); queue++) {
+	bool behind = t->queued[QUEUE_UNBIND] > TOPICS_UNBINDS_BEHIND && t->unbind_owed;
+
+	for (int queue = behind ? QUEUE_UNBIND : 0; queue < (unbinds || behind ? QUEUE_COUNT : QUEUE_UNBIND); queue++) {
 		if (t->queues[queue]) {
 			*opp = queue == QUEUE_UNBIND ? TOPIC_OP_UNBIND : TOPIC_OP_BIND;
 			return t->queues[queue];
@@ -270,6 +274,7 @@ struct topic *topics_next_move(struct topics *t, bool unbinds, enum topic_op *op
 void topics_moved(struct topics *t, struct topic *topic, enum topic_op op)
 {
 	leave_queue(t, topic);
+	t->unbind_owed = op == TOPIC_OP_BIND;
 	set_has(t, topic, op == TOPIC_OP_BIND ? TOPIC_ASKED : TOPIC_REMOVING);
 }
 

@@ -35,6 +35,7 @@
 struct session;
 
 #define TOPICS_WAITERS_MAX 8 /* of one subscription */
+#define TOPICS_UNBINDS_BEHIND 1000
 
 enum { TOPICS_E_TOO_MANY = 1 };
 
@@ -89,6 +90,8 @@ struct topics_counters {
 struct topics {
 	struct topic *by_key;
 	struct topic *queues[QUEUE_COUNT];
+	size_t queued[QUEUE_COUNT]; /* how many in each */
+	bool unbind_owed;           /* the last move was a bind */
 	struct topic *lingering[2]; /* by enum key_kind: one linger time each, so oldest first is soonest due first */
 	uint64_t linger_ms[2];
 	size_t held; /* topics with `held` set */
@@ -117,7 +120,9 @@ struct waiter *subscription_next_waiter(struct subscription *sub);
 /* It waits no longer: a member of its topic from now on. */
 void subscription_admit(struct subscription *sub);
 
-/* The next topic that wants a move, and which: BIND or UNBIND. NULL: none (or only unbinds, with `unbinds` false). */
+/* The next topic that wants a move, and which: BIND or UNBIND. NULL: none (or only unbinds, with `unbinds` false).
+ * Binds go first, until unbinds are far behind: then every other move is an unbind, with `unbinds` false too. Else
+ * those who join and leave faster than unbinds go could have the bus bind more and more. */
 struct topic *topics_next_move(struct topics *t, bool unbinds, enum topic_op *opp);
 /* The bus accepted the move. */
 void topics_moved(struct topics *t, struct topic *topic, enum topic_op op);

@@ -2,6 +2,8 @@
  * of the bus. */
 #include "core/topics.h"
 
+#include <stdio.h>
+
 #include "check_main.h"
 
 static struct metric_registry registry;
@@ -269,6 +271,41 @@ START_TEST(users_go_before_rooms_and_unbinds_last)
 }
 END_TEST
 
+START_TEST(binds_do_not_leave_unbinds_behind_for_ever)
+{
+	enum { BEHIND = TOPICS_UNBINDS_BEHIND + 2 };
+	struct subscription *left[BEHIND], *joined[3];
+	enum topic_op op;
+	char name[16];
+
+	setup();
+	for (int i = 0; i < BEHIND; i++) {
+		snprintf(name, sizeof(name), "left%d", i);
+		bound_topic(name, &left[i]);
+	}
+	for (int i = 0; i < BEHIND; i++)
+		unsubscribe(left[i], 0);
+	topics_tick(&topics, 30000);
+	for (int i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "joined%d", i);
+		joined[i] = subscribe(name);
+	}
+	expect_move(TOPIC_OP_UNBIND, "room.left0"); /* the last move was a bind */
+	expect_move(TOPIC_OP_BIND, "room.joined0");
+	struct topic *topic = topics_next_move(&topics, false, &op); /* out of their pace */
+	ck_assert_str_eq(topic->key.text, "room.left1");
+	topics_moved(&topics, topic, op);
+	expect_move(TOPIC_OP_BIND, "room.joined1"); /* a thousand are not far behind */
+	expect_move(TOPIC_OP_BIND, "room.joined2");
+	ck_assert_ptr_null(topics_next_move(&topics, false, &op));
+	for (int i = 0; i < 3; i++) {
+		topics_answered(&topics, joined[i]->topic, TOPIC_ANSWER_OK);
+		unsubscribe(joined[i], 30000);
+	}
+	topics_deinit(&topics);
+}
+END_TEST
+
 START_TEST(waiters_are_answered_in_order)
 {
 	setup();
@@ -443,5 +480,5 @@ CHECK_MAIN("core.topics", next_operation_is_a_function_of_wanted_and_has,
            leave_while_asked_lingers_once_bound, leave_before_it_was_asked_forgets_it,
            a_lost_link_makes_unknown_and_what_is_wanted_is_bound_again, lost_bindings_are_bound_anew_and_lingers_end,
            refused_twice_is_an_error_and_once_is_not, a_refused_unbind_is_given_up_the_second_time,
-           users_go_before_rooms_and_unbinds_last, waiters_are_answered_in_order,
-           whatever_happens_it_comes_to_rest_with_just_what_is_wanted_bound)
+           users_go_before_rooms_and_unbinds_last, binds_do_not_leave_unbinds_behind_for_ever,
+           waiters_are_answered_in_order, whatever_happens_it_comes_to_rest_with_just_what_is_wanted_bound)
