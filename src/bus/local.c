@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define HASH_NONFATAL_OOM 1 /* uthash would end the process */
 #include <uthash.h>
 #include <utlist.h>
 
@@ -152,6 +153,10 @@ static int local_bind(void *impl, const struct key *key)
 			return -ENOMEM;
 		k->key = *key;
 		HASH_ADD_KEYPTR(hh, l->keys, k->key.text, k->key.len, k);
+		if (!k->hh.tbl) {
+			free(k);
+			return -ENOMEM;
+		}
 	}
 	return answer_bound(l, key);
 }

@@ -175,6 +175,10 @@ static struct topic *find_or_new(struct topics *t, const struct key *key)
 	topic->key = *key;
 	topic->queue = QUEUE_NONE;
 	HASH_ADD(hh, t->by_key, key.text, key->len, topic);
+	if (!topic->hh.tbl) { /* out of memory */
+		free(topic);
+		return NULL;
+	}
 	counter_add(&t->counters.topics, 1);
 	return topic;
 }

@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define HASH_NONFATAL_OOM 1 /* uthash would end the process */
 #include <uthash.h>
 
 #include "base/err.h"
