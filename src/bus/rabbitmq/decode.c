@@ -61,7 +61,6 @@ static bool field_int(const amqp_field_value_t *v, int64_t *out)
 		*out = v->value.i64;
 		return true;
 	case AMQP_FIELD_KIND_U64:
-	case AMQP_FIELD_KIND_TIMESTAMP:
 		*out = (int64_t)v->value.u64;
 		return v->value.u64 <= INT64_MAX;
 	default:

@@ -148,6 +148,10 @@ START_TEST(bad_values_are_absent)
 	ck_assert_ptr_null(d.message.type.p);
 	ck_assert_ptr_null(d.message.from.p);
 	ck_assert_uint_eq(d.message.seq, 0);
+	/* AMQP's own type for times counts seconds, not milliseconds */
+	headers[0].value = (amqp_field_value_t){.kind = AMQP_FIELD_KIND_TIMESTAMP, .value.u64 = 946684800};
+	decode_message(&p, STR(""), ACCOUNT, &d);
+	ck_assert_uint_eq(d.message.ts, 1790000000000);
 }
 END_TEST
 
