@@ -53,12 +53,6 @@ int mailbox_push(struct mailbox *m, void *item)
 	return 0;
 }
 
-size_t mailbox_room(const struct mailbox *m)
-{
-	size_t tail = atomic_load_explicit(&m->tail, memory_order_relaxed);
-	return m->capacity - (tail - atomic_load_explicit(&m->head, memory_order_acquire));
-}
-
 size_t mailbox_pop(struct mailbox *m, void **items, size_t max)
 {
 	atomic_store(&m->woken, false);

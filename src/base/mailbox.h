@@ -27,8 +27,6 @@ struct mailbox *mailbox_free(struct mailbox *m);
 
 /* Writer: 0, or MAILBOX_E_FULL and the item stays the caller's. */
 GRID_MUST_CHECK int mailbox_push(struct mailbox *m, void *item);
-/* Writer: how many more items fit at this moment (the reader can only make it more). */
-size_t mailbox_room(const struct mailbox *m);
 /* Reader: takes up to `max` items, oldest first; returns how many. A wake-up after an empty result is guaranteed when
  * anything is pushed later. */
 size_t mailbox_pop(struct mailbox *m, void **items, size_t max);

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 enum {
-	CLOSE_NORMAL = 1000,
+	CLOSE_NORMAL = 1000, /* only ever of clients */
 	CLOSE_NOT_TEXT = 1003,
 	CLOSE_BAD_UTF8 = 1007,
 	CLOSE_TOO_BIG = 1009,

@@ -118,7 +118,7 @@ static void on_tick(void *arg)
 	wheel_advance(&server->conns, now_ms, ws_due, server);
 }
 
-/* Not wire/frame's: libwebsockets keeps an empty pong to itself, so ours asks for one with a byte in it. */
+/* With a byte in it, because libwebsockets keeps an empty pong to itself. */
 static struct msgbuf *make_ping(void)
 {
 	static const unsigned char frame[] = {0x89, 1, 'g'};

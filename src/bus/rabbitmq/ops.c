@@ -12,7 +12,6 @@ void ops_push(struct ops *q, struct op *op)
 	q->tail = op;
 	if (!q->unsent)
 		q->unsent = op;
-	q->n++;
 }
 
 struct op *ops_send(struct ops *q)
@@ -34,7 +33,6 @@ struct op *ops_pop(struct ops *q)
 	if (!q->head)
 		q->tail = NULL;
 	op->next = NULL;
-	q->n--;
 	return op;
 }
 

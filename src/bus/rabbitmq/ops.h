@@ -9,14 +9,12 @@
 #define GRID_BUS_RABBITMQ_OPS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 struct op;
 
 struct ops {
 	struct op *head, *tail;
 	struct op *unsent;
-	size_t n;
 };
 
 void ops_push(struct ops *q, struct op *op);

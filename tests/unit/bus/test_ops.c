@@ -23,7 +23,6 @@ START_TEST(answers_go_to_the_oldest_sent)
 	ck_assert_ptr_null(ops_answer(&q));
 	ck_assert_ptr_eq(ops_send(&q), &c);
 	ck_assert_ptr_eq(ops_answer(&q), &c);
-	ck_assert_uint_eq(q.n, 0);
 	ck_assert(!ops_unanswered(&q));
 }
 END_TEST
@@ -47,7 +46,6 @@ START_TEST(rewinding_sends_the_rest_again)
 	ck_assert_ptr_eq(ops_send(&q), &c);
 	ck_assert_ptr_eq(ops_send(&q), &d);
 	ck_assert_ptr_null(ops_send(&q));
-	ck_assert_uint_eq(q.n, 2);
 }
 END_TEST
 
