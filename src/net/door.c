@@ -190,7 +190,8 @@ static void read_head(struct door *d)
 		return;
 	}
 	d->in.n += (size_t)n;
-	int r = http_head_parse(buf_str(&d->in), &head, &head_len);
+	/* No line has ended: nothing new to see. A head that comes byte by byte must not be parsed as often. */
+	int r = memchr(at, '\n', (size_t)n) ? http_head_parse(buf_str(&d->in), &head, &head_len) : HTTP_E_MORE;
 	if (r == 0 && head_len <= DOOR_HEAD_MAX)
 		serve(d, &head, head_len);
 	else if (r == HTTP_E_MALFORMED)
