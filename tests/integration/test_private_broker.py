@@ -1,6 +1,8 @@
 """scripts/lib/private-broker: a broker that shares nothing, and leaves nothing running."""
 
+import os
 import pathlib
+import signal
 import subprocess
 
 import pytest
@@ -48,6 +50,8 @@ def test_life(tmp_path):
         assert own.pid == pid
         own.kill()
         assert call("status", own.folder).returncode == 3
+        own.start()  # at once: killed means that its ports are free
+        os.kill(own.pid, signal.SIGKILL)  # by somebody else
         own.start()
         assert own.pid != pid
         assert own.api("GET", "vhosts", "kept")
