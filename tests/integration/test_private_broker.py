@@ -77,7 +77,7 @@ def test_broken_start_shows_the_log(tmp_path):
     done = call("start", folder, "--amqp-port", own.amqp_port, "--management-port", own.management_port)
     assert done.returncode == 1
     assert "did not start" in done.stderr
-    assert "advanced configuration file" in done.stderr
+    assert "failed_to_read_advanced_configuration_file" in done.stderr
     assert not processes_of(folder)
 
 
