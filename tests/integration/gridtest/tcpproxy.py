@@ -93,10 +93,12 @@ class Proxy:
                 near.close()
                 continue
             pair = (near, far)
+            for end in pair:
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._pairs.add(pair)
+            # From here on cut() may close them at any time.
             for one, other in (pair, pair[::-1]):
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self._pump, args=(one, other, pair), daemon=True).start()
 
     def _pump(self, one, other, pair):
