@@ -15,6 +15,7 @@ struct bus_counters {
 	struct counter bind_ok;
 	struct counter bind_refused;
 	struct counter bind_lost;
+	struct counter restored;
 	struct counter publishes;
 	struct counter confirmed;
 	struct counter unrouted;
@@ -41,6 +42,8 @@ static const struct metric_row rows[] = {
                        "Outcomes of binds and unbinds"),
     METRIC_COUNTER_ROW(struct bus_counters, bind_lost, "grid_bus_bind_results_total", "result=\"lost\"",
                        "Outcomes of binds and unbinds"),
+    METRIC_COUNTER_ROW(struct bus_counters, restored, "grid_bus_restored_total", NULL,
+                       "Keys found bound from an earlier life of the node"),
     METRIC_COUNTER_ROW(struct bus_counters, publishes, "grid_bus_publishes_total", NULL, "Messages given to the bus"),
     METRIC_COUNTER_ROW(struct bus_counters, confirmed, "grid_bus_publish_results_total", "result=\"confirmed\"",
                        "Outcomes of publishes"),
@@ -193,6 +196,13 @@ void bus_up_bound(struct bus *bus, const struct key *key, enum bus_bind_result r
 	GRID_ASSERT(bus->in_turn);
 	counter_add(by_result[result], 1);
 	bus->upcalls->bound(bus->ctx, key, result);
+}
+
+void bus_up_restored(struct bus *bus, const struct key *key)
+{
+	GRID_ASSERT(bus->in_turn && bus->state == BUS_DOWN);
+	counter_add(&bus->counters.restored, 1);
+	bus->upcalls->restored(bus->ctx, key);
 }
 
 void bus_up_published(struct bus *bus, struct bus_publication *publication, enum bus_publish_result result)

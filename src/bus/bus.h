@@ -92,6 +92,9 @@ struct bus_upcalls {
 	void (*message)(void *ctx, struct bus_delivery *const *batch, size_t n);
 	/* The outcome of one bus_bind() or bus_unbind() of this key. Each accepted call gets exactly one, in order. */
 	void (*bound)(void *ctx, const struct key *key, enum bus_bind_result result);
+	/* A key that an earlier life of this node has bound and the bus still holds, as if core had bound it: core keeps it
+	 * or unbinds it. Before the first `state` that is not down. */
+	void (*restored)(void *ctx, const struct key *key);
 	/* The outcome of one bus_publish(). Each accepted call gets exactly one; in order for one key. */
 	void (*published)(void *ctx, struct bus_publication *publication, enum bus_publish_result result);
 	/* A change of state. With BUS_UP or BUS_BLOCKED after BUS_DOWN, `bindings_lost` says that nothing is bound any more
@@ -155,6 +158,7 @@ struct bus_publication *bus_publication_free(struct bus_publication *publication
 /* The upcalls, on the loop thread, from inside turn(): the wrapper counts, keeps the state and passes on. */
 void bus_up_message(struct bus *bus, struct bus_delivery *const *batch, size_t n);
 void bus_up_bound(struct bus *bus, const struct key *key, enum bus_bind_result result);
+void bus_up_restored(struct bus *bus, const struct key *key);
 void bus_up_published(struct bus *bus, struct bus_publication *publication, enum bus_publish_result result);
 void bus_up_state(struct bus *bus, enum bus_state state, bool bindings_lost);
 void bus_up_fatal(struct bus *bus, const char *what);

@@ -214,6 +214,15 @@ static void on_bound(void *ctx, const struct key *key, enum bus_bind_result resu
 	hub_pump(hub);
 }
 
+static void on_restored(void *ctx, const struct key *key)
+{
+	struct hub *hub = ctx;
+
+	if (topics_restore(&hub->topics, key, hub->now.mono_ms) != 0)
+		log_limited(&hub->log_limit, hub->now.mono_ms, LOG_LEVEL_WARN, "topic.not_restored",
+		            "key=%s why=\"out of memory\" hint=\"it stays bound until the node starts again\"", key->text);
+}
+
 static void fail_all_waiting(struct hub *hub)
 {
 	struct topic *topic, *next;
@@ -321,6 +330,7 @@ static void on_fatal(void *ctx, const char *what)
 const struct bus_upcalls hub_upcalls = {
     .message = on_message,
     .bound = on_bound,
+    .restored = on_restored,
     .published = on_published,
     .state = on_state,
     .fatal = on_fatal,

@@ -149,7 +149,7 @@ static void settle_topic(struct topics *t, struct topic *topic)
 static void set_has(struct topics *t, struct topic *topic, enum topic_has has)
 {
 	static const bool allowed[][5] = {
-	    [TOPIC_NO] = {[TOPIC_NO] = true, [TOPIC_ASKED] = true},
+	    [TOPIC_NO] = {[TOPIC_NO] = true, [TOPIC_ASKED] = true, [TOPIC_YES] = true},
 	    [TOPIC_ASKED] = {[TOPIC_YES] = true, [TOPIC_NO] = true, [TOPIC_UNKNOWN] = true},
 	    [TOPIC_YES] = {[TOPIC_REMOVING] = true, [TOPIC_NO] = true},
 	    [TOPIC_REMOVING] = {[TOPIC_NO] = true, [TOPIC_UNKNOWN] = true},
@@ -328,6 +328,20 @@ enum topic_outcome topics_answered(struct topics *t, struct topic *topic, enum t
 		end_linger(t, topic); /* there is nothing to keep */
 	settle_topic(t, topic);
 	return outcome;
+}
+
+int topics_restore(struct topics *t, const struct key *key, uint64_t now_ms)
+{
+	struct topic *topic = find_or_new(t, key);
+
+	if (!topic)
+		return -ENOMEM;
+	GRID_ASSERT(topic->has == TOPIC_NO);
+	set_has(t, topic, TOPIC_YES);
+	if (!is_wanted(topic))
+		start_linger(t, topic, now_ms);
+	settle_topic(t, topic);
+	return 0;
 }
 
 void topics_bindings_lost(struct topics *t)

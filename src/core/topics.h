@@ -136,6 +136,9 @@ enum topic_outcome {
 };
 /* The bus answered the move under way. With TOPIC_NOTHING_NEW the topic may be gone afterwards. */
 enum topic_outcome topics_answered(struct topics *t, struct topic *topic, enum topic_answer answer);
+/* The bus holds this key from an earlier life of the node: it lingers, so that whoever comes back finds it bound.
+ * -ENOMEM. */
+GRID_MUST_CHECK int topics_restore(struct topics *t, const struct key *key, uint64_t now_ms);
 /* Nothing is bound any more. */
 void topics_bindings_lost(struct topics *t);
 /* Gives held topics another try. */

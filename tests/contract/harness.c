@@ -95,6 +95,13 @@ static void on_published(void *ctx, struct bus_publication *publication, enum bu
 	bus_publication_free(publication);
 }
 
+static void on_restored(void *ctx, const struct key *key)
+{
+	struct node *node = ctx;
+	ck_assert_int_eq(node_state(node), BUS_DOWN);
+	APPEND(node->restored, *key);
+}
+
 static void on_state(void *ctx, enum bus_state state, bool bindings_lost)
 {
 	struct node *node = ctx;
@@ -112,6 +119,7 @@ static void on_fatal(void *ctx, const char *what)
 static const struct bus_upcalls upcalls = {
     .message = on_message,
     .bound = on_bound,
+    .restored = on_restored,
     .published = on_published,
     .state = on_state,
     .fatal = on_fatal,
@@ -195,6 +203,7 @@ void node_close(struct node *n)
 	free(n->bound.p);
 	free(n->published.p);
 	free(n->states.p);
+	free(n->restored.p);
 	free(n->held.p);
 	options_deinit(&options, &n->config);
 	free(n);

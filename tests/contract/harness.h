@@ -55,6 +55,7 @@ struct node {
 	LIST(struct got_bound) bound;
 	LIST(struct got_published) published;
 	LIST(struct got_state) states;
+	LIST(struct key) restored;
 	LIST(struct bus_delivery *) held;
 	char fatal[512];
 };
