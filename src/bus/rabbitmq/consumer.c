@@ -168,80 +168,12 @@ static int on_bindings_frame(struct consumer *c, const amqp_frame_t *frame)
 	}
 }
 
-/* --- deliveries --------------------------------------------------------------------------------------------------- */
-
-/* It cannot be taken in: the broker moves it to where expired messages go. */
-static int reject(struct consumer *c, uint64_t tag)
-{
-	acks_forget(c->acks, tag);
-	return link_status(&c->link, "rejecting", amqp_basic_reject(c->link.conn, CHANNEL_DELIVERIES, tag, 0));
-}
-
-static int count_delivery(struct consumer *c, const amqp_basic_deliver_t *method)
-{
-	counter_add(&c->counters->deliveries, 1);
-	counter_add(&c->counters->redelivered, method->redelivered != 0);
-	if (acks_delivered(c->acks, method->delivery_tag) != 0)
-		return link_fail(&c->link, "more deliveries than the prefetch allows");
-	return 0;
-}
-
-/* What the node holds at once is bounded by prefetch times max_body. */
-static int on_too_large(struct consumer *c)
-{
-	const amqp_basic_deliver_t *method = c->incoming.method;
-	int rc = count_delivery(c, method);
-
-	if (rc != 0)
-		return rc;
-	counter_add(&c->counters->dropped_size, 1);
-	log_limited(&c->too_large_limit, clock_mono_ms(), LOG_LEVEL_WARN, "bus.too_large",
-	            "exchange=%s key=%s bytes=%zu hint=\"above bus.rabbitmq.max_body; it becomes a dead letter\"",
-	            LOG_QUOTED(amqp_str(method->exchange)), LOG_QUOTED(amqp_str(method->routing_key)), c->incoming.missing);
-	return reject(c, method->delivery_tag);
-}
-
-static int on_delivery(struct consumer *c)
-{
-	const amqp_basic_deliver_t *method = c->incoming.method;
-	uint64_t tag = method->delivery_tag;
-	struct delivery *d = NULL;
-
-	int counted = count_delivery(c, method);
-	if (counted != 0)
-		return counted;
-	int rc = c->incoming.no_memory ? -ENOMEM : delivery_new(c->setup, &c->incoming, clock_now(), &d);
-	incoming_done(&c->incoming);
-	if (c->phase != PHASE_SERVING)
-		c->reset.leftovers++;
-	if (rc == DELIVERY_E_DROP) {
-		acks_settle(c->acks, tag);
-		return 0;
-	}
-	if (rc != 0) {
-		counter_add(&c->counters->dropped_memory, 1);
-		return reject(c, tag);
-	}
-	d->life = c->life;
-	d->leftover = c->phase != PHASE_SERVING;
-	c->batch[c->batch_n++] = d;
-	return 0;
-}
-
-static int on_content_frame(struct consumer *c, const amqp_frame_t *frame)
-{
-	int rc = incoming_frame(&c->incoming, frame, (uint64_t)c->setup->config->rabbitmq.max_body);
-	if (rc < 0)
-		return link_fail(&c->link, "frames in an order that makes no message");
-	if (rc == INCOMING_TOO_LARGE)
-		return on_too_large(c);
-	return rc == INCOMING_COMPLETE ? on_delivery(c) : 0;
-}
+/* --- frames ------------------------------------------------------------------------------------------------------- */
 
 static int on_deliveries_frame(struct consumer *c, const amqp_frame_t *frame)
 {
 	if (frame->frame_type != AMQP_FRAME_METHOD || frame->payload.method.id == AMQP_BASIC_DELIVER_METHOD)
-		return on_content_frame(c, frame);
+		return intake_frame(&c->own, frame);
 	switch (frame->payload.method.id) {
 	case AMQP_BASIC_CANCEL_METHOD:
 		return link_fail(&c->link, "the broker cancelled our consumer: the queue was deleted or moved");
@@ -285,20 +217,13 @@ static int read_frames(struct consumer *c)
 			rc = on_frame(c, &frame);
 		if (rc != 0)
 			return rc;
-		if (!incoming_busy(&c->incoming) && ++since_release % RELEASE_EVERY == 0)
+		if (!incoming_busy(&c->own.incoming) && ++since_release % RELEASE_EVERY == 0)
 			link_release(&c->link);
 	}
 	return 0;
 }
 
 /* --- mail from the loop ------------------------------------------------------------------------------------------- */
-
-static int send_ack(void *arg, uint64_t tag, bool multiple)
-{
-	struct consumer *c = arg;
-	counter_add(&c->counters->acks, 1);
-	return link_status(&c->link, "acknowledging", amqp_basic_ack(c->link.conn, CHANNEL_DELIVERIES, tag, multiple));
-}
 
 static int take_settled(struct consumer *c)
 {
@@ -308,12 +233,10 @@ static int take_settled(struct consumer *c)
 	while ((n = mailbox_pop(c->settled, items, CONSUMER_BATCH)) > 0) {
 		for (size_t i = 0; i < n; i++) {
 			struct delivery *d = items[i];
-			if (d->life == c->life)
-				acks_settle(c->acks, d->tag);
-			delivery_free(d);
+			intake_settle(d->intake, d);
 		}
 	}
-	return acks_flush(c->acks, send_ack, c);
+	return intake_flush(&c->own);
 }
 
 static void on_event(struct consumer *c, const struct event *event)
@@ -358,7 +281,7 @@ static int serve(struct consumer *c)
 			rc = take_mail(c); /* last: the step may have left binds to send */
 		if (rc != 0)
 			return rc;
-		if (!incoming_busy(&c->incoming))
+		if (!incoming_busy(&c->own.incoming))
 			link_release(&c->link);
 		/* queue_step() may have read frames into the library. */
 		if (read == LINK_E_NOTHING && !amqp_frames_enqueued(c->link.conn) && !amqp_data_in_buffer(c->link.conn))
@@ -408,7 +331,6 @@ static void end_life(struct consumer *c)
 	push_batch(c);
 	lose_ops(c);
 	link_close(&c->link, false);
-	incoming_done(&c->incoming);
 	if (c->told) {
 		counter_add(&c->counters->consumer.losses, 1);
 		log_warn("bus.lost", "link=consumer why=%s", LOG_QUOTED(str_from(c->link.why)));
@@ -417,7 +339,7 @@ static void end_life(struct consumer *c)
 		c->told = false;
 	}
 	drop_settled(c);
-	acks_reset(c->acks);
+	intake_link_lost(&c->own);
 }
 
 /* The last thing: what is settled is acknowledged, so that the next life does not get it again. */
@@ -426,7 +348,6 @@ static void finish(struct consumer *c)
 	push_batch(c);
 	bool fine = c->link.conn && take_settled(c) == 0;
 	link_close(&c->link, fine);
-	incoming_done(&c->incoming);
 }
 
 static void run(void *arg)
@@ -461,16 +382,16 @@ static bool make_mailboxes(struct consumer *c, mailbox_wake_fn *wake, void *wake
 {
 	size_t prefetch = (size_t)c->setup->config->rabbitmq.prefetch;
 
-	c->acks = acks_new(prefetch);
+	int rc = intake_init(&c->own, c, CHANNEL_DELIVERIES, prefetch);
 	c->in = mailbox_new(OPS_MAX + EVENTS_MAX, link_wake, &c->link);
 	c->settled = mailbox_new(prefetch, link_wake, &c->link);
 	c->out = mailbox_new(prefetch + OPS_MAX + EVENTS_MAX, wake, wake_arg);
-	return c->acks && c->in && c->settled && c->out;
+	return rc == 0 && c->in && c->settled && c->out;
 }
 
 static void free_parts(struct consumer *c)
 {
-	acks_free(c->acks);
+	intake_deinit(&c->own);
 	mailbox_free(c->in);
 	mailbox_free(c->settled);
 	mailbox_free(c->out);

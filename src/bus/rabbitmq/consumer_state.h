@@ -3,10 +3,9 @@
 #define GRID_BUS_RABBITMQ_CONSUMER_STATE_H
 
 #include "base/log.h"
-#include "bus/rabbitmq/acks.h"
 #include "bus/rabbitmq/consumer.h"
 #include "bus/rabbitmq/delivery.h"
-#include "bus/rabbitmq/incoming.h"
+#include "bus/rabbitmq/intake.h"
 #include "bus/rabbitmq/link.h"
 #include "bus/rabbitmq/mail.h"
 #include "bus/rabbitmq/ops.h"
@@ -42,11 +41,10 @@ struct consumer {
 	bool fatal;    /* the loop has been told to give up */
 	struct event begin, consuming, lost, fatal_event;
 
-	struct acks *acks;
+	struct intake own; /* the node's queue */
 	struct ops ops;
 	struct op node_ops[NODE_KEYS];
 	size_t node_ops_open;
-	struct incoming incoming;
 	struct delivery *batch[CONSUMER_BATCH];
 	size_t batch_n;
 

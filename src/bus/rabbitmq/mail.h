@@ -78,7 +78,9 @@ enum delivery_kind { DELIVERY_MESSAGE, DELIVERY_LOOPBACK };
 struct delivery {
 	struct mail mail;
 	enum delivery_kind kind;
-	unsigned life; /* of the consumer's link: a tag means nothing on another */
+	unsigned life;         /* of the consumer's link: a tag means nothing on another */
+	struct intake *intake; /* the consumer's: where it came in, and in which run */
+	unsigned run;
 	uint64_t tag;
 	uint64_t check;        /* of a loop-back */
 	bool leftover;         /* found in the queue of an earlier life of the node */

@@ -315,7 +315,7 @@ static int look_whether_empty(struct consumer *c)
 	uint32_t ready = 0;
 	uint64_t now = clock_mono_ms();
 
-	if (acks_outstanding(c->acks) || incoming_busy(&c->incoming) || now < c->reset.look_at_ms)
+	if (!intake_empty(&c->own) || now < c->reset.look_at_ms)
 		return 0;
 	c->reset.look_at_ms = now + RESET_LOOK_MS;
 	int rc = unexpected(check_queue(c, c->setup->topology.node_queue, &ready));
@@ -365,7 +365,7 @@ int queue_step(struct consumer *c)
 	}
 	if (c->phase == PHASE_EMPTYING)
 		return look_whether_empty(c);
-	if (c->cancelled && acks_outstanding(c->acks) == 0 && !incoming_busy(&c->incoming))
+	if (c->cancelled && intake_empty(&c->own))
 		return replace(c);
 	return 0;
 }
