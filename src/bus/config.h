@@ -32,10 +32,12 @@ struct bus_config {
 	int driver;             /* enum bus_driver_choice */
 	char *prefix;           /* of exchanges and queues */
 	int64_t publish_window; /* publishes under way at once */
+	int64_t dead_after;     /* ms; 0: never */
 	struct rabbitmq_config rabbitmq;
 };
 
 extern const struct option bus_options[];
+extern const struct option bus_node_options[]; /* `node.*` that the bus is about; of struct bus_config */
 extern const struct option rabbitmq_options[];
 
 #endif

@@ -14,6 +14,7 @@
 #define UNIX_PREFIX "unix:"
 #define UNIX_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 #define PREFIX_MAX 32
+#define DEAD_AFTER_MIN_MS 3000 /* hellos come once a second at most, and some are late */
 
 /* Which of two options that do not fit each other somebody has set. */
 static const char *where_of_either(const struct config_loader *loader, const char *name, const char *other)
@@ -63,6 +64,19 @@ static void check_durations(struct config_loader *loader)
 	            c->core.heartbeat.interval, false);
 	check_order(loader, "bus.rabbitmq.reconnect_max", c->bus.rabbitmq.reconnect_max, "bus.rabbitmq.reconnect_min",
 	            c->bus.rabbitmq.reconnect_min, true);
+}
+
+static void check_dead_after(struct config_loader *loader)
+{
+	int64_t ms = loader->config->bus.dead_after;
+	struct buf text GRID_CLEANUP(buf_deinit) = BUF_INIT;
+
+	if (ms == 0 || ms >= DEAD_AFTER_MIN_MS)
+		return;
+	units_put(units_duration, ms, &text);
+	config_loader_fail(loader, config_loader_where(loader, "node.dead_after"),
+	                   "node.dead_after: expected 0 or at least %ds, got %.*s", DEAD_AFTER_MIN_MS / 1000,
+	                   STR_ARG(buf_str(&text)));
 }
 
 static bool is_unix(const char *address)
@@ -200,6 +214,7 @@ void config_check(struct config_loader *loader)
 	check_node_id(loader);
 	check_prefix(loader);
 	check_durations(loader);
+	check_dead_after(loader);
 	check_listeners(loader);
 	if (loader->config->bus.driver == BUS_DRIVER_RABBITMQ)
 		check_rabbitmq(loader);

@@ -196,12 +196,21 @@ static int on_frame(struct consumer *c, const amqp_frame_t *frame)
 		return on_deliveries_frame(c, frame);
 	case CHANNEL_BINDINGS:
 		return on_bindings_frame(c, frame);
+	case CHANNEL_REAP:
+		return reaper_frame(c, frame);
 	default: {
 		int rc = link_closed_by(&c->link, frame);
 		c->scratch_open = c->scratch_open && rc == 0;
 		return rc < 0 ? rc : 0;
 	}
 	}
+}
+
+/* Unless a message that is not complete yet lies in them. */
+static void release_buffers(struct consumer *c)
+{
+	if (!incoming_busy(&c->own.incoming) && !incoming_busy(&c->reaper.intake.incoming))
+		link_release(&c->link);
 }
 
 /* Everything that is there, but not more than one batch; LINK_E_NOTHING when that was all. */
@@ -217,8 +226,8 @@ static int read_frames(struct consumer *c)
 			rc = on_frame(c, &frame);
 		if (rc != 0)
 			return rc;
-		if (!incoming_busy(&c->own.incoming) && ++since_release % RELEASE_EVERY == 0)
-			link_release(&c->link);
+		if (++since_release % RELEASE_EVERY == 0)
+			release_buffers(c);
 	}
 	return 0;
 }
@@ -236,7 +245,8 @@ static int take_settled(struct consumer *c)
 			intake_settle(d->intake, d);
 		}
 	}
-	return intake_flush(&c->own);
+	int rc = intake_flush(&c->own);
+	return rc ? rc : intake_flush(&c->reaper.intake);
 }
 
 static void on_event(struct consumer *c, const struct event *event)
@@ -278,14 +288,15 @@ static int serve(struct consumer *c)
 		if (rc == 0)
 			rc = queue_step(c);
 		if (rc == 0)
+			rc = reaper_step(c);
+		if (rc == 0)
 			rc = take_mail(c); /* last: the step may have left binds to send */
 		if (rc != 0)
 			return rc;
-		if (!incoming_busy(&c->own.incoming))
-			link_release(&c->link);
+		release_buffers(c);
 		/* queue_step() may have read frames into the library. */
 		if (read == LINK_E_NOTHING && !amqp_frames_enqueued(c->link.conn) && !amqp_data_in_buffer(c->link.conn))
-			link_wait(&c->link, c->phase == PHASE_SERVING ? UINT32_MAX / 2 : RESET_WAIT_MS, false);
+			link_wait(&c->link, c->phase == PHASE_SERVING ? reaper_wait_ms(c) : RESET_WAIT_MS, false);
 	}
 	return 0;
 }
@@ -340,6 +351,7 @@ static void end_life(struct consumer *c)
 	}
 	drop_settled(c);
 	intake_link_lost(&c->own);
+	reaper_link_lost(c);
 }
 
 /* The last thing: what is settled is acknowledged, so that the next life does not get it again. */
@@ -383,15 +395,18 @@ static bool make_mailboxes(struct consumer *c, mailbox_wake_fn *wake, void *wake
 	size_t prefetch = (size_t)c->setup->config->rabbitmq.prefetch;
 
 	int rc = intake_init(&c->own, c, CHANNEL_DELIVERIES, prefetch);
+	if (rc == 0)
+		rc = reaper_init(c);
 	c->in = mailbox_new(OPS_MAX + EVENTS_MAX, link_wake, &c->link);
-	c->settled = mailbox_new(prefetch, link_wake, &c->link);
-	c->out = mailbox_new(prefetch + OPS_MAX + EVENTS_MAX, wake, wake_arg);
+	c->settled = mailbox_new(prefetch + REAP_PREFETCH, link_wake, &c->link);
+	c->out = mailbox_new(prefetch + REAP_PREFETCH + OPS_MAX + EVENTS_MAX, wake, wake_arg);
 	return rc == 0 && c->in && c->settled && c->out;
 }
 
 static void free_parts(struct consumer *c)
 {
 	intake_deinit(&c->own);
+	reaper_deinit(c);
 	mailbox_free(c->in);
 	mailbox_free(c->settled);
 	mailbox_free(c->out);

@@ -9,10 +9,11 @@
 #include "bus/rabbitmq/link.h"
 #include "bus/rabbitmq/mail.h"
 #include "bus/rabbitmq/ops.h"
+#include "bus/rabbitmq/reaper.h"
 #include "bus/rabbitmq/setup.h"
 #include "bus/rabbitmq/worker.h"
 
-enum { CHANNEL_DELIVERIES = 1, CHANNEL_BINDINGS, CHANNEL_SCRATCH };
+enum { CHANNEL_DELIVERIES = 1, CHANNEL_BINDINGS, CHANNEL_SCRATCH, CHANNEL_REAP };
 
 #define CONSUMER_BATCH 256
 #define NODE_KEYS 3
@@ -41,7 +42,8 @@ struct consumer {
 	bool fatal;    /* the loop has been told to give up */
 	struct event begin, consuming, lost, fatal_event;
 
-	struct intake own; /* the node's queue */
+	struct intake own;    /* the node's queue */
+	struct reaper reaper; /* of dead nodes' queues */
 	struct ops ops;
 	struct op node_ops[NODE_KEYS];
 	size_t node_ops_open;

@@ -5,6 +5,8 @@
 #define COUNT(field, name, labels, help) METRIC_COUNTER_ROW(struct rabbitmq_counters, field, name, labels, help)
 #define GAUGE(field, name, labels, help) METRIC_GAUGE_ROW(struct rabbitmq_counters, field, name, labels, help)
 
+#define REAPS_HELP "Attempts to take a silent node's queue apart, by how they ended"
+
 static const struct metric_row rows[] = {
     GAUGE(consumer.connected, "grid_rabbitmq_connected", "link=\"consumer\"", "1 while the link is in use"),
     GAUGE(publisher.connected, "grid_rabbitmq_connected", "link=\"publisher\"", "1 while the link is in use"),
@@ -36,6 +38,19 @@ static const struct metric_row rows[] = {
           "Parts of deliveries not believed or not usable"),
     COUNT(ignored_types, "grid_rabbitmq_ignored_total", "what=\"type\"",
           "Parts of deliveries not believed or not usable"),
+    COUNT(hellos_sent, "grid_rabbitmq_hellos_total", "what=\"sent\"", "Signs of life among nodes"),
+    COUNT(hellos_heard, "grid_rabbitmq_hellos_total", "what=\"heard\"", "Signs of life among nodes"),
+    GAUGE(peers, "grid_rabbitmq_peers", NULL, "Other nodes whose signs of life are watched"),
+    COUNT(peers_unwatched, "grid_rabbitmq_peers_unwatched_total", NULL,
+          "Signs of life of nodes that are not: too many"),
+    GAUGE(reaping, "grid_rabbitmq_reaping", NULL, "1 while a dead node's queue is taken apart here"),
+    COUNT(reaps[REAP_DELETED], "grid_rabbitmq_reaps_total", "end=\"deleted\"", REAPS_HELP),
+    COUNT(reaps[REAP_GONE], "grid_rabbitmq_reaps_total", "end=\"gone\"", REAPS_HELP),
+    COUNT(reaps[REAP_TAKEN], "grid_rabbitmq_reaps_total", "end=\"taken\"", REAPS_HELP),
+    COUNT(reaps[REAP_STUCK], "grid_rabbitmq_reaps_total", "end=\"stuck\"", REAPS_HELP),
+    COUNT(reaps[REAP_STEPPED_BACK], "grid_rabbitmq_reaps_total", "end=\"stepped_back\"", REAPS_HELP),
+    COUNT(reap_messages, "grid_rabbitmq_reap_messages_total", NULL, "Messages found in dead nodes' queues"),
+    COUNT(reap_unbinds, "grid_rabbitmq_reap_unbinds_total", NULL, "Keys unbound from dead nodes' queues"),
     COUNT(published, "grid_rabbitmq_published_total", NULL, "Messages sent to the broker"),
     COUNT(confirmed, "grid_rabbitmq_confirmed_total", NULL, "Messages the broker confirmed"),
     COUNT(returned, "grid_rabbitmq_returned_total", NULL, "Messages no queue took"),

@@ -3,6 +3,7 @@
 #define GRID_BUS_RABBITMQ_COUNTERS_H
 
 #include "base/metrics.h"
+#include "bus/rabbitmq/reap.h"
 
 struct rabbitmq_counters {
 	/* either link thread, for its own link */
@@ -28,6 +29,13 @@ struct rabbitmq_counters {
 	struct counter ignored_keys;    /* of a CC header */
 	struct counter ignored_headers; /* from, session ... of somebody who is no node */
 	struct counter ignored_types;
+	struct counter hellos_heard;
+	struct counter peers;
+	struct counter peers_unwatched;
+	struct counter reaping;
+	struct counter reaps[REAP_ENDS];
+	struct counter reap_messages;
+	struct counter reap_unbinds;
 	/* publisher */
 	struct counter published;
 	struct counter confirmed;
@@ -43,6 +51,7 @@ struct rabbitmq_counters {
 	struct counter checks;
 	struct counter checks_returned;
 	struct counter checks_timed_out;
+	struct counter hellos_sent;
 };
 
 void rabbitmq_counters_add(struct metric_registry *registry, struct metric_set *set,

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "bus/rabbitmq/delivery.h"
 #include "bus/rabbitmq/driver_state.h"
+#include "bus/rabbitmq/hello.h"
 
 #define TURN_MAX 256
 #define TURN_MAX_US 2000
@@ -52,6 +53,9 @@ static void on_letter(struct rabbitmq *r, struct letter *letter)
 	case LETTER_LOOPBACK:
 		status_on_check_letter(r);
 		break;
+	case LETTER_HELLO:
+		hello_on_letter(r);
+		break;
 	}
 }
 
@@ -90,6 +94,7 @@ static void on_publisher_event(struct rabbitmq *r, struct event *event)
 	switch (event->kind) {
 	case EVENT_UP:
 		r->publisher_link = PUBLISHER_UP;
+		hello_on_up(r);
 		break;
 	case EVENT_BLOCKED:
 		if (r->publisher_link != PUBLISHER_LOST)
@@ -159,6 +164,7 @@ static bool rabbitmq_turn(void *impl, uint64_t now_ms)
 			break;
 	}
 	status_advance(r);
+	hello_advance(r);
 	return consumer_has_mail(r->consumer) || publisher_has_mail(r->publisher);
 }
 

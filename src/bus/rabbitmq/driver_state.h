@@ -41,6 +41,11 @@ struct rabbitmq {
 	bool check_letter_out;
 	uint64_t check_deadline_ms;
 	struct event rebind;
+	struct {
+		struct letter letter;
+		bool out;
+		uint64_t at_ms;
+	} hello;
 
 	struct op *ops; /* OPS_MAX, the free ones in a list */
 	struct op *free_ops;

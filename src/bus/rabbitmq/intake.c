@@ -17,10 +17,15 @@ void intake_deinit(struct intake *in)
 	incoming_done(&in->incoming);
 }
 
-void intake_channel_lost(struct intake *in)
+void intake_give_back(struct intake *in)
 {
 	in->run++;
 	acks_reset(in->acks);
+}
+
+void intake_channel_lost(struct intake *in)
+{
+	intake_give_back(in);
 	incoming_done(&in->incoming);
 }
 
@@ -37,6 +42,17 @@ static int reject(struct intake *in, uint64_t tag)
 
 	acks_forget(in->acks, tag);
 	return link_status(link, "rejecting", amqp_basic_reject(link->conn, in->channel, tag, 0));
+}
+
+static bool reaped(const struct intake *in)
+{
+	return in == &in->consumer->reaper.intake;
+}
+
+/* Of a channel that is being closed: what comes on it goes back to the queue by itself. */
+static bool left(const struct intake *in)
+{
+	return reaped(in) && !reaper_takes(in->consumer);
 }
 
 static int count_delivery(struct intake *in, const amqp_basic_deliver_t *method)
@@ -83,7 +99,7 @@ static int on_delivery(struct intake *in)
 {
 	struct consumer *c = in->consumer;
 	const amqp_basic_deliver_t *method = in->incoming.method;
-	bool leftover = c->phase != PHASE_SERVING;
+	bool leftover = reaped(in) || c->phase != PHASE_SERVING;
 	uint64_t tag = method->delivery_tag;
 	struct delivery *d = NULL;
 
@@ -91,9 +107,11 @@ static int on_delivery(struct intake *in)
 	if (counted != 0)
 		return counted;
 	int rc = in->incoming.no_memory ? -ENOMEM : delivery_new(c->setup, &in->incoming, clock_now(), &d);
+	if (rc == DELIVERY_E_HELLO && !reaped(in))
+		reaper_on_hello(c, &in->incoming);
 	incoming_done(&in->incoming);
 	c->reset.leftovers += leftover;
-	if (rc == DELIVERY_E_DROP) {
+	if (rc == DELIVERY_E_DROP || rc == DELIVERY_E_HELLO) {
 		acks_settle(in->acks, tag);
 		return 0;
 	}
@@ -101,6 +119,8 @@ static int on_delivery(struct intake *in)
 		counter_add(&c->counters->dropped_memory, 1);
 		return reject(in, tag);
 	}
+	if (reaped(in))
+		reaper_on_delivery(c, d);
 	lend(in, d, leftover);
 	return 0;
 }
@@ -113,14 +133,20 @@ int intake_frame(struct intake *in, const amqp_frame_t *frame)
 	if (rc < 0)
 		return link_fail(&c->link, "frames in an order that makes no message");
 	if (rc == INCOMING_TOO_LARGE)
-		return on_too_large(in);
-	return rc == INCOMING_COMPLETE ? on_delivery(in) : 0;
+		return left(in) ? 0 : on_too_large(in);
+	if (rc == INCOMING_COMPLETE && left(in))
+		incoming_done(&in->incoming);
+	else if (rc == INCOMING_COMPLETE)
+		return on_delivery(in);
+	return 0;
 }
 
 void intake_settle(struct intake *in, struct delivery *d)
 {
 	if (d->life == in->consumer->life) {
 		in->lent--;
+		if (reaped(in))
+			reaper_on_settled(in->consumer);
 		if (d->run == in->run)
 			acks_settle(in->acks, d->tag);
 	}

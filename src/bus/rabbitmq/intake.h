@@ -22,6 +22,9 @@ struct intake {
 GRID_MUST_CHECK int intake_init(struct intake *in, struct consumer *c, amqp_channel_t channel, size_t prefetch);
 void intake_deinit(struct intake *in);
 
+/* What is not acknowledged now goes back to the queue: the channel is about to be closed. What still comes on it is
+ * left. */
+void intake_give_back(struct intake *in);
 /* The channel is gone: the broker delivers again what was not acknowledged. */
 void intake_channel_lost(struct intake *in);
 /* The whole link is, and the loop knows: it holds nothing any more that it would give back. */

@@ -47,6 +47,7 @@ enum letter_kind {
 	LETTER_PUBLICATION, /* core's */
 	LETTER_STRAY,       /* a delivery for a user who is not here, on its way to the unrouted exchange */
 	LETTER_LOOPBACK,    /* to ourselves: do the bindings still hold? */
+	LETTER_HELLO,       /* to all nodes: we live */
 };
 
 enum letter_result {

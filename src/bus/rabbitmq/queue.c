@@ -282,6 +282,7 @@ int queue_establish(struct consumer *c)
 	if (rc != 0)
 		return rc;
 	c->life++;
+	reaper_begin(c);
 	consumer_tell(c, &c->begin);
 	if (!existed || adopts(c))
 		consumer_serve(c, !existed || !c->owned);

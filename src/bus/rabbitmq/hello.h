@@ -1,0 +1,31 @@
+/* What nodes say to one another so that they know who lives: the message of type grid.hello, sent to `all`. */
+#ifndef GRID_BUS_RABBITMQ_HELLO_H
+#define GRID_BUS_RABBITMQ_HELLO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "bus/rabbitmq/incoming.h"
+#include "bus/rabbitmq/setup.h"
+
+struct rabbitmq;
+
+struct hello {
+	struct str queue;  /* the sender's */
+	struct str origin; /* "<id>.<epoch>" */
+};
+
+/* How often one is sent, ms. */
+uint64_t hello_every(const struct bus_config *config);
+/* Our own. */
+struct hello hello_of(const struct setup *setup);
+/* From a complete message that is one; false: it is none that makes sense. Points into the frames. */
+bool hello_read(const struct setup *setup, const struct incoming *in, struct hello *out);
+
+/* On the loop thread: sends one when it is time, and at once after the publisher's link has come up. */
+void hello_advance(struct rabbitmq *r);
+void hello_on_up(struct rabbitmq *r);
+void hello_on_letter(struct rabbitmq *r);
+
+#endif
