@@ -14,7 +14,7 @@ const struct option bus_options[] = {
 };
 
 const struct option bus_node_options[] = {
-    OPTION_DURATION(struct bus_config, dead_after, "30s", 0, 3600000,
+    OPTION_DURATION(struct bus_node_config, dead_after, "30s", 0, 3600000,
                     "a node silent for so long has its queue emptied and deleted by another one; 0: never by this one"),
     OPTIONS_END,
 };

@@ -25,7 +25,7 @@ static const struct option_group groups[] = {
     {"", net_options, offsetof(struct config, net)},
     {"", core_options, offsetof(struct config, core)},
     {"bus", bus_options, offsetof(struct config, bus)},
-    {"node", bus_node_options, offsetof(struct config, bus)},
+    {"node", bus_node_options, offsetof(struct config, bus.node)},
     {"bus.rabbitmq", rabbitmq_options, offsetof(struct config, bus.rabbitmq)},
 };
 

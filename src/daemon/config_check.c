@@ -68,7 +68,7 @@ static void check_durations(struct config_loader *loader)
 
 static void check_dead_after(struct config_loader *loader)
 {
-	int64_t ms = loader->config->bus.dead_after;
+	int64_t ms = loader->config->bus.node.dead_after;
 	struct buf text GRID_CLEANUP(buf_deinit) = BUF_INIT;
 
 	if (ms == 0 || ms >= DEAD_AFTER_MIN_MS)

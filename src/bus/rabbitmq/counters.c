@@ -5,8 +5,6 @@
 #define COUNT(field, name, labels, help) METRIC_COUNTER_ROW(struct rabbitmq_counters, field, name, labels, help)
 #define GAUGE(field, name, labels, help) METRIC_GAUGE_ROW(struct rabbitmq_counters, field, name, labels, help)
 
-#define REAPS_HELP "Attempts to take a silent node's queue apart, by how they ended"
-
 static const struct metric_row rows[] = {
     GAUGE(consumer.connected, "grid_rabbitmq_connected", "link=\"consumer\"", "1 while the link is in use"),
     GAUGE(publisher.connected, "grid_rabbitmq_connected", "link=\"publisher\"", "1 while the link is in use"),
@@ -44,11 +42,16 @@ static const struct metric_row rows[] = {
     COUNT(peers_unwatched, "grid_rabbitmq_peers_unwatched_total", NULL,
           "Signs of life of nodes that are not: too many"),
     GAUGE(reaping, "grid_rabbitmq_reaping", NULL, "1 while a dead node's queue is taken apart here"),
-    COUNT(reaps[REAP_DELETED], "grid_rabbitmq_reaps_total", "end=\"deleted\"", REAPS_HELP),
-    COUNT(reaps[REAP_GONE], "grid_rabbitmq_reaps_total", "end=\"gone\"", REAPS_HELP),
-    COUNT(reaps[REAP_TAKEN], "grid_rabbitmq_reaps_total", "end=\"taken\"", REAPS_HELP),
-    COUNT(reaps[REAP_STUCK], "grid_rabbitmq_reaps_total", "end=\"stuck\"", REAPS_HELP),
-    COUNT(reaps[REAP_STEPPED_BACK], "grid_rabbitmq_reaps_total", "end=\"stepped_back\"", REAPS_HELP),
+    COUNT(reaps[REAP_DELETED], "grid_rabbitmq_reaps_total", "end=\"deleted\"",
+          "Attempts on silent nodes' queues, by how they ended"),
+    COUNT(reaps[REAP_GONE], "grid_rabbitmq_reaps_total", "end=\"gone\"",
+          "Attempts on silent nodes' queues, by how they ended"),
+    COUNT(reaps[REAP_TAKEN], "grid_rabbitmq_reaps_total", "end=\"taken\"",
+          "Attempts on silent nodes' queues, by how they ended"),
+    COUNT(reaps[REAP_STUCK], "grid_rabbitmq_reaps_total", "end=\"stuck\"",
+          "Attempts on silent nodes' queues, by how they ended"),
+    COUNT(reaps[REAP_STEPPED_BACK], "grid_rabbitmq_reaps_total", "end=\"stepped_back\"",
+          "Attempts on silent nodes' queues, by how they ended"),
     COUNT(reap_messages, "grid_rabbitmq_reap_messages_total", NULL, "Messages found in dead nodes' queues"),
     COUNT(reap_unbinds, "grid_rabbitmq_reap_unbinds_total", NULL, "Keys unbound from dead nodes' queues"),
     COUNT(published, "grid_rabbitmq_published_total", NULL, "Messages sent to the broker"),

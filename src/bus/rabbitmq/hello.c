@@ -12,9 +12,9 @@
 
 uint64_t hello_every(const struct bus_config *config)
 {
-	uint64_t every = (uint64_t)config->dead_after / PER_DEAD_AFTER;
+	uint64_t every = (uint64_t)config->node.dead_after / PER_DEAD_AFTER;
 
-	if (config->dead_after == 0)
+	if (config->node.dead_after == 0)
 		return EVERY_MS;
 	return every > EVERY_MIN_MS ? every : EVERY_MIN_MS;
 }

@@ -1,12 +1,11 @@
 /* How a dead node's queue is taken apart: the decisions. reaper.c sends what is asked for here and tells what came.
  *
- *   IDLE ─▶ OPENING ─▶ LOOKING ─▶ CLAIMING ─▶ EMPTYING ─▶ CATCHING ─▶ CANCELLING ─▶ DELETING ─▶ RELEASING ─▶ CLOSING
- *    ▲         │ ▲        │ not there │ taken     │ ▲  (keys that prove to       │        │                        │
- *    │         │ │        ▼           ▼           │ │   be bound are unbound)    │        │ something came in,     │
- *    │         │ └──────  IDLE       IDLE         │ └─────────────────────────── │ ◀──────┘ from OPENING on        │
- *    │         ▼                                  ▼ the owner is back            ▼                                 │
- *    │     RELEASING (an earlier catch)        CLOSING ◀─────────────────────────┘                                 │
- *    └─────────────────────────────────────────────────────────────────────────────────────────────────────────────┘
+ *   IDLE ▶ OPENING ▶ LOOKING ▶ CLAIMING ▶ EMPTYING ▶ CATCHING ▶ CANCELLING ▶ DELETING ▶ RELEASING ▶ CLOSING ▶ IDLE
+ *             ▲                                                                 │
+ *             └──────────────────────── something came in ──────────────────────┘
+ *
+ * From LOOKING and CLAIMING back to IDLE when it is not there, or somebody has it; from anywhere to CLOSING when the
+ * owner shows signs of life. RELEASING also follows OPENING while something is caught from before.
  *
  * Deleting a queue that still has bindings loses messages: for as long as it takes the broker to remove them (a second
  * for 1,000) it routes to a queue that is no more, and confirms. So for that long our own queue catches every user's

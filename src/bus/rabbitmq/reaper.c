@@ -29,7 +29,7 @@ int reaper_init(struct consumer *c)
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
 		seed = (uint32_t)clock_mono_us();
 	reap_init(&r->reap);
-	r->peers = peers_new((uint64_t)c->setup->config->dead_after, hello_every(c->setup->config), seed);
+	r->peers = peers_new((uint64_t)c->setup->config->node.dead_after, hello_every(c->setup->config), seed);
 	r->unbinds = unbinds_new();
 	int rc = intake_init(&r->intake, c, CHANNEL_REAP, REAP_PREFETCH);
 	return r->peers && r->unbinds ? rc : -ENOMEM;
@@ -111,7 +111,7 @@ static void begin(struct consumer *c, uint64_t now)
 		r->handled = 0;
 		unbind_own_keys(r);
 		bool leftover = !r->dead.origin[0];
-		reap_begin(&r->reap, leftover ? LEFTOVER_LINGER_MS : (uint64_t)c->setup->config->dead_after, now);
+		reap_begin(&r->reap, leftover ? LEFTOVER_LINGER_MS : (uint64_t)c->setup->config->node.dead_after, now);
 		if (r->dead.tries == 0 && !leftover)
 			log_warn("bus.peer_silent", "node=%s queue=%s", r->dead.origin, r->dead.queue);
 	} else if (r->reap.caught) {

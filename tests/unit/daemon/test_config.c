@@ -221,6 +221,7 @@ START_TEST(checks_what_must_fit_together)
 	            "--set: heartbeat.idle_timeout: expected more than heartbeat.interval (25s), got 25s\n");
 	refuses_set("bus.rabbitmq.reconnect_min=20s",
 	            "--set: bus.rabbitmq.reconnect_max: expected at least bus.rabbitmq.reconnect_min (20s), got 10s\n");
+	refuses_set("node.dead_after=2s", "--set: node.dead_after: expected 0 or at least 3s, got 2s\n");
 	refuses_set("node.id=a.b", "--set: node.id: expected 1 to 64 of the characters A-Z a-z 0-9 _ -, got \"a.b\"\n");
 	refuses_set("bus.prefix=", "--set: bus.prefix: expected 1 to 32 of the characters A-Z a-z 0-9 _ -, got \"\"\n");
 	refuses_set("bus.prefix=a123456789012345678901234567890123",
