@@ -24,6 +24,7 @@ static int wake_fd = -1;
 
 static const struct option_group groups[] = {
     {"bus", bus_options, 0},
+    {"node", bus_node_options, offsetof(struct bus_config, node)},
     {"bus.rabbitmq", rabbitmq_options, offsetof(struct bus_config, rabbitmq)},
 };
 static const struct option_set options = {groups, GRID_ARRAY_LEN(groups)};

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "bus/rabbitmq/driver_state.h"
-#include "bus/rabbitmq/peers.h"
 #include "bus/rabbitmq/properties.h"
 
 #define PER_DEAD_AFTER 6 /* hellos in node.dead_after: some may be late */
@@ -35,13 +34,18 @@ static bool queue_valid(const struct setup *setup, struct str queue)
 	return queue.n > n && queue.n <= PEER_QUEUE_MAX && str_starts(queue, prefix) && !memchr(queue.p, '\0', queue.n);
 }
 
+static bool origin_valid(struct str origin)
+{
+	return origin.n <= PEER_ORIGIN_MAX && origin.n && memchr(origin.p, '.', origin.n);
+}
+
 bool hello_read(const struct setup *setup, const struct incoming *in, struct hello *out)
 {
 	struct decoded decoded = {.n_keys = 0};
 
 	decode_message(in->properties, in->body, setup->config->rabbitmq.user, &decoded);
 	*out = (struct hello){.queue = decoded.message.body, .origin = decoded.message.origin};
-	return queue_valid(setup, out->queue) && out->origin.n > 0 && out->origin.n <= PEER_ORIGIN_MAX;
+	return queue_valid(setup, out->queue) && origin_valid(out->origin);
 }
 
 /* --- on the loop -------------------------------------------------------------------------------------------------- */

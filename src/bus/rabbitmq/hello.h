@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "bus/rabbitmq/incoming.h"
+#include "bus/rabbitmq/peers.h"
 #include "bus/rabbitmq/setup.h"
 
 struct rabbitmq;
