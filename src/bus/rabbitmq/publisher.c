@@ -176,13 +176,13 @@ static int send_letters(struct publisher *p)
 
 /* --- confirms and returns ----------------------------------------------------------------------------------------- */
 
-/* To the next user of a delivery that came under several keys, if there is one. */
+/* To the next user of a delivery that came under several keys, and has not had it, if there is one. */
 static bool next_target(struct letter *letter)
 {
 	const struct bus_delivery *d = &letter->delivery->bus;
 
 	while (++letter->target < d->n_targets)
-		if (d->targets[letter->target].key.kind == KEY_USER)
+		if (d->targets[letter->target].key.kind == KEY_USER && !d->targets[letter->target].placed)
 			return true;
 	return false;
 }
