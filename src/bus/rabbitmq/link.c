@@ -306,6 +306,8 @@ int link_open(struct link *link)
 
 void link_in_use(struct link *link)
 {
+	if (link->opened_at_ms)
+		return; /* it has been all the time */
 	link->opened_at_ms = clock_mono_ms();
 	link->next_address--; /* the one that worked is tried first next time */
 	link->told[0] = '\0';
