@@ -199,7 +199,6 @@ BROKEN = {
     "a key that is none": (lambda text: text + "=user.%2e\n", "unreadable"),
     "another version": (changed("grid-journal 1", "grid-journal 2"), "another version"),
     "another boot": (changed("boot ", "boot x"), "the machine has booted"),
-    "another broker": (changed("broker ", "broker x"), "another broker"),
     "another virtual host": (changed("vhost ", "vhost x"), "another virtual host"),
     "another queue": (changed("queue grid", "queue xgrid"), "another queue"),
 }

@@ -65,10 +65,9 @@ static void bind_node_keys(struct consumer *c)
 	c->own_ops_open += NODE_KEYS;
 }
 
-void consumer_bind_anew(struct consumer *c)
+/* To a queue that has nothing of ours bound. */
+static void bind_anew(struct consumer *c)
 {
-	c->consuming.flag = true;
-	snprintf(c->consuming.text, sizeof(c->consuming.text), "%s.%s", c->setup->topology.node_key, c->ours.epoch);
 	takeover_nothing_bound(c);
 	bind_node_keys(c);
 }
@@ -87,13 +86,12 @@ void consumer_serve(struct consumer *c, bool fresh)
 	c->owned = c->served = true;
 	link_in_use(&c->link);
 	GRID_ASSERT(c->own_ops_open == 0);
-	if (fresh) {
-		consumer_bind_anew(c);
-		return;
-	}
-	c->consuming.flag = false;
+	c->consuming.flag = fresh;
 	snprintf(c->consuming.text, sizeof(c->consuming.text), "%s.%s", c->setup->topology.node_key, c->ours.epoch);
-	unbind_unsure(c);
+	if (fresh)
+		bind_anew(c);
+	else
+		unbind_unsure(c);
 	if (c->own_ops_open == 0)
 		consumer_tell(c, &c->consuming);
 }
@@ -367,31 +365,33 @@ static int take_settled(struct consumer *c)
 	return acks_flush(c->acks, send_ack, c);
 }
 
-static void on_event(struct consumer *c, const struct event *event)
+static int on_event(struct consumer *c, const struct event *event)
 {
 	if (event->kind != EVENT_REBIND)
-		return;
+		return 0;
 	if (event->flag)
-		queue_distrust(c, "what should be bound to it is not");
-	else
-		consumer_bind_anew(c);
+		return queue_distrust(c);
+	c->consuming.flag = true;
+	bind_anew(c);
+	return 0;
 }
 
 static int take_mail(struct consumer *c)
 {
 	void *items[CONSUMER_BATCH];
 	size_t n;
+	int rc = 0;
 
 	while ((n = mailbox_pop(c->in, items, CONSUMER_BATCH)) > 0) {
 		for (size_t i = 0; i < n; i++) {
 			struct mail *mail = items[i];
 			if (mail->kind == MAIL_OP)
 				ops_push(&c->ops, (struct op *)(void *)mail);
-			else
-				on_event(c, (const struct event *)(const void *)mail);
+			else if (rc == 0)
+				rc = on_event(c, (const struct event *)(const void *)mail);
 		}
 	}
-	return send_ops(c);
+	return rc ? rc : send_ops(c);
 }
 
 /* --- the thread --------------------------------------------------------------------------------------------------- */

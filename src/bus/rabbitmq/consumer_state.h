@@ -79,8 +79,8 @@ struct consumer {
 GRID_MUST_CHECK int queue_establish(struct consumer *c);
 /* Whenever frames and mail have been taken: the next step towards SERVING. */
 GRID_MUST_CHECK int queue_step(struct consumer *c);
-/* What else is bound to the queue is not known, after all: it is emptied and made anew. */
-void queue_distrust(struct consumer *c, const char *why);
+/* What is bound to the queue is not known, after all: gives up the link, and on the next one the queue is made anew. */
+GRID_MUST_CHECK int queue_distrust(struct consumer *c);
 
 /* takeover.c */
 
@@ -105,8 +105,6 @@ void queue_left_gone(struct consumer *c, const char *name);
 
 /* consumer.c */
 
-/* Binds the node's own keys to a queue that has nothing of ours bound. */
-void consumer_bind_anew(struct consumer *c);
 /* The queue is ours: `fresh` when nothing of this life is bound to it yet. Tells the loop, once the node's keys are. */
 void consumer_serve(struct consumer *c, bool fresh);
 void consumer_tell(struct consumer *c, struct event *event);

@@ -52,8 +52,9 @@ static bool set_header(struct journal_header *h, struct str line)
 		char *at;
 		size_t size;
 	} fields[] = {
-	    {STR("boot "), h->boot, sizeof(h->boot)},    {STR("broker "), h->broker, sizeof(h->broker)},
-	    {STR("vhost "), h->vhost, sizeof(h->vhost)}, {STR("queue "), h->queue, sizeof(h->queue)},
+	    {STR("boot "), h->boot, sizeof(h->boot)},
+	    {STR("vhost "), h->vhost, sizeof(h->vhost)},
+	    {STR("queue "), h->queue, sizeof(h->queue)},
 	    {STR("epoch "), h->epoch, sizeof(h->epoch)},
 	};
 
@@ -181,8 +182,7 @@ void journal_keys_deinit(struct journal_keys *keys)
 
 void journal_put_header(struct buf *out, const struct journal_header *h)
 {
-	buf_printf(out, MAGIC VERSION "\nboot %s\nbroker %s\nvhost %s\nqueue %s\nepoch %s\n", h->boot, h->broker, h->vhost,
-	           h->queue, h->epoch);
+	buf_printf(out, MAGIC VERSION "\nboot %s\nvhost %s\nqueue %s\nepoch %s\n", h->boot, h->vhost, h->queue, h->epoch);
 	for (size_t i = 0; i < h->n_left; i++)
 		buf_printf(out, "left %s\n", h->left[i]);
 }
@@ -208,8 +208,6 @@ const char *journal_mismatch(const struct journal_header *found, const struct jo
 {
 	if (strcmp(found->boot, ours->boot) != 0)
 		return "the machine has booted since the journal was written";
-	if (strcmp(found->broker, ours->broker) != 0)
-		return "the journal is about another broker";
 	if (strcmp(found->vhost, ours->vhost) != 0)
 		return "the journal is about another virtual host";
 	if (strcmp(found->queue, ours->queue) != 0)

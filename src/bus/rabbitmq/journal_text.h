@@ -3,9 +3,8 @@
  *
  *   grid-journal 1                          +room.lobby     about to be bound
  *   boot 4f0c3a1e-…                         =room.lobby     bound
- *   broker rabbit@b1                        ~room.lobby     about to be unbound
- *   vhost grid                              -room.lobby     not bound
- *   queue grid.node.n1
+ *   vhost grid                              ~room.lobby     about to be unbound
+ *   queue grid.node.n1                      -room.lobby     not bound
  *   epoch 01KC…                             + and ~ leave open whether the broker has done it.
  *   left grid.node.n1.01KB…   (0 to 8 times)
  *
@@ -21,13 +20,13 @@
 #include "bus/rabbitmq/topology.h"
 #include "wire/names.h"
 
-#define JOURNAL_NAME_MAX 255 /* of a virtual host, a cluster, a queue: AMQP's short strings */
+#define JOURNAL_NAME_MAX 255 /* of a virtual host, a queue: AMQP's short strings */
 #define JOURNAL_LEFT_MAX 8
 
-/* Which bindings a journal is about. */
+/* Which bindings a journal is about. Not which broker: the brokers of a cluster have no name in common, and the epoch
+ * is bound on no other. */
 struct journal_header {
 	char boot[64]; /* of the machine: lines may be missing after a crash of it */
-	char broker[JOURNAL_NAME_MAX + 1];
 	char vhost[JOURNAL_NAME_MAX + 1];
 	char queue[JOURNAL_NAME_MAX + 1];
 	char epoch[ULID_LEN + 1];                          /* when nothing was bound to the queue yet */

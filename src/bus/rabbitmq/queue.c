@@ -352,11 +352,13 @@ static int give_up_reset(struct consumer *c)
 	return 0;
 }
 
-void queue_distrust(struct consumer *c, const char *why)
+int queue_distrust(struct consumer *c)
 {
 	c->owned = false;
-	c->cold_why = why;
-	begin_emptying(c);
+	c->cold_why = "what should be bound to it is not";
+	/* Another process' epoch would not do: it may be bound to what is there. */
+	snprintf(c->ours.epoch, sizeof(c->ours.epoch), "%s", c->setup->epoch);
+	return link_fail(&c->link, "the queue is not the one that the journal is about");
 }
 
 static int look_whether_empty(struct consumer *c)

@@ -217,19 +217,6 @@ static bool names_valid(const struct consumer *c, const struct journal_header *h
 	return valid;
 }
 
-/* The same on all brokers of a cluster, whatever address they have. */
-static void read_cluster_name(struct consumer *c)
-{
-	const amqp_table_t *server = amqp_get_server_properties(c->link.conn);
-
-	c->ours.broker[0] = '\0';
-	for (int i = 0; i < server->num_entries; i++) {
-		const amqp_table_entry_t *entry = &server->entries[i];
-		if (str_eq(amqp_str(entry->key), STR("cluster_name")) && entry->value.kind == AMQP_FIELD_KIND_UTF8)
-			snprintf(c->ours.broker, sizeof(c->ours.broker), "%.*s", STR_ARG(amqp_str(entry->value.value.bytes)));
-	}
-}
-
 void takeover_find_queue(struct consumer *c)
 {
 	struct journal_header found;
@@ -237,7 +224,6 @@ void takeover_find_queue(struct consumer *c)
 
 	if (c->falling_back)
 		undo_fall_back(c);
-	read_cluster_name(c);
 	if (c->owned && journal_taken_over(c->journal)) {
 		c->owned = false;
 		c->cold_why = "another process has served it since";
@@ -246,7 +232,7 @@ void takeover_find_queue(struct consumer *c)
 		return;
 	journal_keys_deinit(&keys);
 	/* After a crash of the machine the names still hold, even if the keys do not. */
-	if (strcmp(found.broker, c->ours.broker) != 0 || strcmp(found.vhost, c->ours.vhost) != 0 || !names_valid(c, &found))
+	if (strcmp(found.vhost, c->ours.vhost) != 0 || !names_valid(c, &found))
 		return;
 	memcpy(c->ours.queue, found.queue, sizeof(c->ours.queue));
 	memcpy(c->ours.left, found.left, sizeof(c->ours.left));

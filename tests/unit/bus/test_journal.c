@@ -15,11 +15,8 @@
 
 static char dir[64];
 static char path[128];
-static const struct journal_header header = {.boot = "b-1",
-                                             .broker = "rabbit@b1",
-                                             .vhost = "grid",
-                                             .queue = "grid.node.n1",
-                                             .epoch = "01KC0000000000000000000000"};
+static const struct journal_header header = {
+    .boot = "b-1", .vhost = "grid", .queue = "grid.node.n1", .epoch = "01KC0000000000000000000000"};
 static const struct journal_keys none;
 
 static void begin_test(void)

@@ -7,8 +7,7 @@
 
 #define EPOCH "01KC0000000000000000000000"
 #define HEADER                                                                                                         \
-	"grid-journal 1\nboot b-1\nbroker rabbit@b1\nvhost my grid\nqueue grid.node.n1\nepoch " EPOCH                      \
-	"\nleft grid.node.n1."                                                                                             \
+	"grid-journal 1\nboot b-1\nvhost my grid\nqueue grid.node.n1\nepoch " EPOCH "\nleft grid.node.n1."                 \
 	"01KB0000000000000000000000\n"
 
 static struct journal_header header;
@@ -40,7 +39,6 @@ START_TEST(a_header)
 
 	ck_assert_int_eq(parse(HEADER), 0);
 	ck_assert_str_eq(header.boot, "b-1");
-	ck_assert_str_eq(header.broker, "rabbit@b1");
 	ck_assert_str_eq(header.vhost, "my grid");
 	ck_assert_str_eq(header.queue, "grid.node.n1");
 	ck_assert_str_eq(header.epoch, EPOCH);
@@ -139,7 +137,7 @@ START_TEST(what_it_is_about)
 	struct {
 		char *field;
 		const char *why;
-	} cases[] = {{ours.queue, "queue"}, {ours.vhost, "virtual host"}, {ours.broker, "broker"}, {ours.boot, "booted"}};
+	} cases[] = {{ours.queue, "queue"}, {ours.vhost, "virtual host"}, {ours.boot, "booted"}};
 	for (size_t i = 0; i < GRID_ARRAY_LEN(cases); i++) {
 		cases[i].field[0] ^= 1;
 		const char *why = journal_mismatch(&header, &ours);
