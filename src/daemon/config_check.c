@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/units.h"
@@ -29,6 +31,29 @@ static void check_node_id(struct config_loader *loader)
 		config_loader_fail(loader, config_loader_where(loader, "node.id"),
 		                   "node.id: expected 1 to %d of the characters A-Z a-z 0-9 _ -, got %s", NODE_ID_MAX,
 		                   LOG_QUOTED(str_from(id)));
+}
+
+/* 0, or the errno that keeps us from making files in it. */
+static int folder_errno(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return errno;
+	if (!S_ISDIR(st.st_mode))
+		return ENOTDIR;
+	return eaccess(path, R_OK | W_OK | X_OK) != 0 ? errno : 0;
+}
+
+static void check_state_dir(struct config_loader *loader)
+{
+	const char *path = loader->config->state_dir;
+	int err = *path ? folder_errno(path) : 0;
+
+	if (err != 0)
+		config_loader_fail(loader, config_loader_where(loader, "state_dir"),
+		                   "state_dir: expected a folder to write to, got %s: %s; as root: install -d -o %u -m 700 %s",
+		                   LOG_QUOTED(str_from(path)), strerror(err), (unsigned)geteuid(), LOG_QUOTED(str_from(path)));
 }
 
 static void check_prefix(struct config_loader *loader)
@@ -217,6 +242,7 @@ static void check_rabbitmq(struct config_loader *loader)
 void config_check(struct config_loader *loader)
 {
 	check_node_id(loader);
+	check_state_dir(loader);
 	check_prefix(loader);
 	check_durations(loader);
 	check_limits(loader);

@@ -36,8 +36,11 @@ struct rabbitmq {
 	bool bindings_lost;
 	uint64_t now_ms;
 
+	bool been_up; /* or blocked */
 	enum check check;
+	char loopback_key[sizeof(((struct event *)NULL)->text)]; /* what is bound last on the consumer's queue */
 	struct letter check_letter;
+	char check_key[sizeof(((struct event *)NULL)->text)]; /* the one of the letter that is out */
 	bool check_letter_out;
 	uint64_t check_deadline_ms;
 	struct event rebind;

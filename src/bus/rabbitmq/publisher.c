@@ -126,7 +126,7 @@ static int send_loopback(struct publisher *p, const struct letter *letter)
 	struct encoded e;
 
 	encode_message(&m, p->setup->config->rabbitmq.user, confirms_next(p->confirms), false, &e);
-	return send_bytes(p, EXCHANGE_NODES, p->setup->topology.epoch_key, true, &e.properties, m.body);
+	return send_bytes(p, EXCHANGE_NODES, letter->key, true, &e.properties, m.body);
 }
 
 static int send_letter(struct publisher *p, struct letter *letter)
