@@ -178,6 +178,7 @@ struct node *node_open(const char *name, const char *set)
 	                            .wake_arg = &wake_fd,
 	                            .node_id = n->id,
 	                            .epoch = n->epoch.text,
+	                            .state_dir = target.state_dir ? target.state_dir : "",
 	                            .metrics = &n->metrics};
 	ck_assert_int_eq(bus_open(&n->config, &env, &n->bus), 0);
 	nodes[slot] = n;

@@ -11,7 +11,7 @@
 #include "bus/rabbitmq/consumer_state.h"
 
 #define RELEASE_EVERY 32 /* messages, so that rabbitmq-c's buffers do not grow with the batch */
-#define EVENTS_MAX 4     /* of one life, plus the last one's */
+#define EVENTS_MAX 5     /* of one life, plus the last one's */
 #define RESET_WAIT_MS 10
 
 /* --- to the loop -------------------------------------------------------------------------------------------------- */
@@ -54,34 +54,53 @@ static void answer(struct consumer *c, struct op *op, enum bus_bind_result resul
 static void bind_node_keys(struct consumer *c)
 {
 	const struct topology *t = &c->setup->topology;
-	const char *const keys[NODE_KEYS] = {t->epoch_key, t->node_key, "all"};
+	const char *const keys[NODE_KEYS] = {t->node_key, "all", c->consuming.text};
 
-	GRID_ASSERT(c->node_ops_open == 0);
 	for (size_t i = 0; i < NODE_KEYS; i++) {
 		struct op *op = &c->node_ops[i];
 		*op = (struct op){.mail.kind = MAIL_OP, .internal = true, .exchange = EXCHANGE_NODES};
 		snprintf(op->routing_key, sizeof(op->routing_key), "%s", keys[i]);
 		ops_push(&c->ops, op);
 	}
-	c->node_ops_open = NODE_KEYS;
+	c->own_ops_open += NODE_KEYS;
+}
+
+/* To a queue that has nothing of ours bound. */
+static void bind_anew(struct consumer *c)
+{
+	takeover_nothing_bound(c);
+	bind_node_keys(c);
+}
+
+/* Keys that may be bound or not are unbound: who wants one binds it. */
+static void unbind_unsure(struct consumer *c)
+{
+	for (size_t i = 0; i < c->n_unsure; i++)
+		ops_push(&c->ops, &c->unsure[i]);
+	c->own_ops_open += c->n_unsure;
 }
 
 void consumer_serve(struct consumer *c, bool fresh)
 {
 	c->phase = PHASE_SERVING;
-	c->owned = true;
-	c->consuming.flag = fresh;
+	c->owned = c->served = true;
 	link_in_use(&c->link);
+	GRID_ASSERT(c->own_ops_open == 0);
+	c->consuming.flag = fresh;
+	snprintf(c->consuming.text, sizeof(c->consuming.text), "%s.%s", c->setup->topology.node_key, c->ours.epoch);
+	snprintf(c->consuming.queue, sizeof(c->consuming.queue), "%s", c->ours.queue);
 	if (fresh)
-		bind_node_keys(c);
+		bind_anew(c);
 	else
+		unbind_unsure(c);
+	if (c->own_ops_open == 0)
 		consumer_tell(c, &c->consuming);
 }
 
 static int send_op(struct consumer *c, const struct op *op)
 {
 	const struct topology *t = &c->setup->topology;
-	amqp_bytes_t queue = amqp_from_text(t->node_queue);
+	amqp_bytes_t queue = amqp_from_text(c->ours.queue);
 	amqp_bytes_t exchange = amqp_from_text(t->exchanges[op->exchange]);
 	amqp_bytes_t key = amqp_from_text(op->routing_key);
 	int status;
@@ -98,10 +117,20 @@ static int send_op(struct consumer *c, const struct op *op)
 	return link_status(&c->link, "binding", status);
 }
 
+/* Written down before it is sent, so that the journal never knows less than the broker. */
+static void journal_ops(struct consumer *c)
+{
+	for (const struct op *op = c->ops.unsent; op; op = op->next)
+		if (!op->internal)
+			journal_add(c->journal, op->unbind ? JOURNAL_UNBINDING : JOURNAL_BINDING, &op->key);
+	journal_flush(c->journal);
+}
+
 static int send_ops(struct consumer *c)
 {
 	int rc = 0;
 
+	journal_ops(c);
 	if (!c->ops.unsent)
 		return 0;
 	link_cork(&c->link, true);
@@ -111,17 +140,38 @@ static int send_ops(struct consumer *c)
 	return rc;
 }
 
+static void own_op_done(struct consumer *c)
+{
+	if (--c->own_ops_open > 0)
+		return;
+	c->n_unsure = 0;
+	consumer_tell(c, &c->consuming);
+}
+
 static int on_op_answered(struct consumer *c, bool unbind)
 {
 	struct op *op = ops_answer(&c->ops);
 
 	if (!op || op->unbind != unbind)
 		return link_fail(&c->link, "an answer to a bind that was not asked for");
-	if (!op->internal)
+	if (op->key.len)
+		journal_add(c->journal, unbind ? JOURNAL_UNBOUND : JOURNAL_BOUND, &op->key);
+	if (op->internal)
+		own_op_done(c);
+	else
 		answer(c, op, BUS_BIND_OK);
-	else if (--c->node_ops_open == 0)
-		consumer_tell(c, &c->consuming);
 	return 0;
+}
+
+static void on_op_refused(struct consumer *c, struct op *op)
+{
+	if (op->internal) {
+		own_op_done(c);
+		return;
+	}
+	if (!op->unbind)
+		journal_add(c->journal, JOURNAL_UNBOUND, &op->key);
+	answer(c, op, BUS_BIND_REFUSED);
 }
 
 /* The broker refused the oldest bind and closed the channel: the others go out again on a new one. If it is the queue
@@ -136,12 +186,12 @@ static int on_bindings_closed(struct consumer *c, const amqp_channel_close_t *cl
 			answer(c, op, BUS_BIND_LOST);
 		return -ECONNABORTED;
 	}
-	if (op && op->internal)
+	if (op && op->internal && !op->unbind)
 		return link_fail(&c->link, "binding %s to exchange %s: refused", op->routing_key,
 		                 c->setup->topology.exchanges[op->exchange]);
 	if (op) {
 		counter_add(&c->counters->binds_refused, 1);
-		answer(c, op, BUS_BIND_REFUSED);
+		on_op_refused(c, op);
 	}
 	ops_rewind(&c->ops);
 	amqp_channel_open(c->link.conn, CHANNEL_BINDINGS);
@@ -249,29 +299,33 @@ static int take_settled(struct consumer *c)
 	return rc ? rc : intake_flush(&c->reaper.intake);
 }
 
-static void on_event(struct consumer *c, const struct event *event)
+static int on_event(struct consumer *c, const struct event *event)
 {
-	if (event->kind == EVENT_REBIND) {
-		c->consuming.flag = true;
-		bind_node_keys(c);
-	}
+	if (event->kind != EVENT_REBIND)
+		return 0;
+	if (event->flag)
+		return queue_distrust(c);
+	c->consuming.flag = true;
+	bind_anew(c);
+	return 0;
 }
 
 static int take_mail(struct consumer *c)
 {
 	void *items[CONSUMER_BATCH];
 	size_t n;
+	int rc = 0;
 
 	while ((n = mailbox_pop(c->in, items, CONSUMER_BATCH)) > 0) {
 		for (size_t i = 0; i < n; i++) {
 			struct mail *mail = items[i];
 			if (mail->kind == MAIL_OP)
 				ops_push(&c->ops, (struct op *)(void *)mail);
-			else
-				on_event(c, (const struct event *)(const void *)mail);
+			else if (rc == 0)
+				rc = on_event(c, (const struct event *)(const void *)mail);
 		}
 	}
-	return send_ops(c);
+	return rc ? rc : send_ops(c);
 }
 
 /* --- the thread --------------------------------------------------------------------------------------------------- */
@@ -306,7 +360,7 @@ static void lose_ops(struct consumer *c)
 	for (struct op *op = ops_pop(&c->ops); op; op = ops_pop(&c->ops))
 		if (!op->internal)
 			answer(c, op, BUS_BIND_LOST);
-	c->node_ops_open = 0;
+	c->own_ops_open = 0;
 }
 
 /* Until our `lost` is back: then the loop holds nothing of this life that it would still send. */
@@ -410,6 +464,7 @@ static void free_parts(struct consumer *c)
 	mailbox_free(c->in);
 	mailbox_free(c->settled);
 	mailbox_free(c->out);
+	takeover_deinit(c);
 	link_deinit(&c->link);
 	free(c);
 }
@@ -423,6 +478,7 @@ int consumer_new(const struct setup *setup, mailbox_wake_fn *wake, void *wake_ar
 	c->counters = setup->counters;
 	c->consuming = event_of(EVENT_CONSUMING);
 	c->begin = event_of(EVENT_BEGIN);
+	c->restored = event_of(EVENT_RESTORED);
 	c->lost = event_of(EVENT_LOST);
 	c->fatal_event = event_of(EVENT_FATAL);
 	int rc = link_init(&c->link, &setup->config->rabbitmq, "consumer", setup->node_id, &c->counters->consumer);
@@ -430,7 +486,9 @@ int consumer_new(const struct setup *setup, mailbox_wake_fn *wake, void *wake_ar
 		free(c);
 		return rc;
 	}
-	rc = make_mailboxes(c, wake, wake_arg) ? worker_start(&c->worker, &c->link, run, c) : -ENOMEM;
+	rc = make_mailboxes(c, wake, wake_arg) ? takeover_init(c) : -ENOMEM;
+	if (rc == 0)
+		rc = worker_start(&c->worker, &c->link, run, c);
 	if (rc != 0) {
 		free_parts(c);
 		return rc;

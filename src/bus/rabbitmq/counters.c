@@ -21,6 +21,8 @@ static const struct metric_row rows[] = {
     COUNT(unbinds, "grid_rabbitmq_unbinds_total", NULL, "Unbinds sent, those sent again included"),
     COUNT(binds_refused, "grid_rabbitmq_binds_refused_total", NULL, "Binds and unbinds the broker refused"),
     COUNT(queue_resets, "grid_rabbitmq_queue_resets_total", NULL, "Queues of an earlier life emptied and made anew"),
+    COUNT(queue_fallbacks, "grid_rabbitmq_queue_fallbacks_total", NULL,
+          "Queues given up because the broker they live on was away"),
     COUNT(dropped_key, "grid_rabbitmq_dropped_total", "reason=\"key\"", "Deliveries dropped before they got anywhere"),
     COUNT(dropped_exchange, "grid_rabbitmq_dropped_total", "reason=\"exchange\"",
           "Deliveries dropped before they got anywhere"),

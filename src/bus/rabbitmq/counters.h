@@ -21,6 +21,7 @@ struct rabbitmq_counters {
 	struct counter unbinds;
 	struct counter binds_refused;
 	struct counter queue_resets;
+	struct counter queue_fallbacks;
 	struct counter dropped_key;      /* no usable key */
 	struct counter dropped_exchange; /* from an exchange that nothing should come from */
 	struct counter dropped_control;  /* a control message nobody knows */

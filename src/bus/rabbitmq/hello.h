@@ -13,20 +13,20 @@
 struct rabbitmq;
 
 struct hello {
-	struct str queue;  /* the sender's */
-	struct str origin; /* "<id>.<epoch>" */
+	char queue[PEER_QUEUE_MAX + 1];   /* the one the sender serves; empty: none yet */
+	char origin[PEER_ORIGIN_MAX + 1]; /* "<id>.<epoch>": node.<id>.<epoch> is bound to that queue */
 };
 
 /* How often one is sent, ms. */
 uint64_t hello_every(const struct bus_config *config);
-/* Our own. */
-struct hello hello_of(const struct setup *setup);
-/* From a complete message that is one; false: it is none that makes sense. Points into the frames. */
+/* From a complete message that is one; false: it is none that makes sense. */
 bool hello_read(const struct setup *setup, const struct incoming *in, struct hello *out);
 
 /* On the loop thread: sends one when it is time, and at once after the publisher's link has come up. */
 void hello_advance(struct rabbitmq *r);
 void hello_on_up(struct rabbitmq *r);
+/* The consumer serves this queue, to which "node.<id>.<epoch>" is bound: said at once. */
+void hello_on_serving(struct rabbitmq *r, const char *queue, const char *epoch_key);
 void hello_on_letter(struct rabbitmq *r);
 
 #endif

@@ -1,6 +1,7 @@
 #include "bus/rabbitmq/peers.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ struct entry {
 	uint64_t since_ms; /* last heard, or told to wait again */
 	uint64_t wait_ms;  /* silent for so long: due */
 	UT_hash_handle hh;
+	char name[]; /* not terminated */
 };
 
 struct peers {
@@ -68,70 +70,91 @@ void peers_pulse(struct peers *p, uint64_t now_ms)
 	p->pulse_ms = now_ms;
 }
 
-static struct entry *find(const struct peers *p, struct str queue)
+/* Of "<id>.<epoch>"; an id has no dot. */
+static struct str id_of(const char *origin)
+{
+	return (struct str){origin, strcspn(origin, ".")};
+}
+
+bool peer_same_node(const char *origin, const char *other)
+{
+	return origin[0] && str_eq(id_of(origin), id_of(other));
+}
+
+/* A leftover's queue has a dot in it, a node's id has none. */
+static struct str name_of(const struct peer *peer)
+{
+	return peer->origin[0] ? id_of(peer->origin) : str_from(peer->queue);
+}
+
+static struct entry *find(const struct peers *p, struct str name)
 {
 	struct entry *e;
-	HASH_FIND(hh, p->entries, queue.p, queue.n, e);
+	HASH_FIND(hh, p->entries, name.p, name.n, e);
 	return e;
 }
 
-static int find_or_add(struct peers *p, struct str queue, struct entry **entryp)
+static int add(struct peers *p, struct str name, struct entry **entryp)
 {
-	struct entry *e = find(p, queue);
-
-	if (!e) {
-		if (HASH_COUNT(p->entries) >= PEERS_MAX || queue.n > PEER_QUEUE_MAX)
-			return PEERS_E_FULL;
-		e = calloc(1, sizeof(*e));
-		if (!e)
-			return -ENOMEM;
-		memcpy(e->peer.queue, queue.p, queue.n);
-		HASH_ADD(hh, p->entries, peer.queue, queue.n, e);
-		if (!e->hh.tbl) {
-			free(e);
-			return -ENOMEM;
-		}
+	if (HASH_COUNT(p->entries) >= PEERS_MAX)
+		return PEERS_E_FULL;
+	struct entry *e = calloc(1, sizeof(*e) + name.n);
+	if (!e)
+		return -ENOMEM;
+	memcpy(e->name, name.p, name.n);
+	HASH_ADD(hh, p->entries, name, name.n, e);
+	if (!e->hh.tbl) {
+		free(e);
+		return -ENOMEM;
 	}
 	*entryp = e;
 	return 0;
 }
 
-/* FNV-1a of the queue, on our own seed: up to one hello's time later than the others. */
-static uint64_t spread(const struct peers *p, struct str queue)
+/* FNV-1a of its id, on our own seed: up to one hello's time later than the others. */
+static uint64_t spread(const struct peers *p, struct str id)
 {
 	uint32_t h = 2166136261u ^ p->seed;
 
-	for (size_t i = 0; i < queue.n; i++)
-		h = (h ^ (unsigned char)queue.p[i]) * 16777619u;
+	for (size_t i = 0; i < id.n; i++)
+		h = (h ^ (unsigned char)id.p[i]) * 16777619u;
 	return h % (p->hello_ms + 1);
 }
 
-int peers_heard(struct peers *p, struct str queue, struct str origin, uint64_t now_ms)
+int peers_heard(struct peers *p, const char *queue, const char *origin, uint64_t now_ms)
 {
-	struct entry *e;
-	int rc = find_or_add(p, queue, &e);
+	struct str id = id_of(origin);
+	struct entry *e = find(p, id);
+	int rc = 0;
 
+	if (!e && !*queue)
+		return 0;
+	if (!e)
+		rc = add(p, id, &e);
 	if (rc != 0)
 		return rc;
-	size_t n = origin.n <= PEER_ORIGIN_MAX ? origin.n : PEER_ORIGIN_MAX;
-	memcpy(e->peer.origin, origin.p, n);
-	e->peer.origin[n] = '\0';
 	e->peer.tries = 0;
 	e->since_ms = now_ms;
-	e->wait_ms = p->dead_after_ms + spread(p, queue);
+	e->wait_ms = p->dead_after_ms + spread(p, id);
+	if (*queue) {
+		snprintf(e->peer.queue, sizeof(e->peer.queue), "%s", queue);
+		snprintf(e->peer.origin, sizeof(e->peer.origin), "%s", origin);
+	}
 	return 0;
 }
 
-int peers_add_leftover(struct peers *p, struct str queue)
+int peers_add_leftover(struct peers *p, const char *queue)
 {
-	struct entry *e;
-	int rc = find_or_add(p, queue, &e);
+	struct entry *e = find(p, str_from(queue));
+	int rc = 0;
 
-	if (rc == 0) {
-		e->peer.origin[0] = '\0';
-		e->since_ms = e->wait_ms = 0;
-	}
-	return rc;
+	if (!e)
+		rc = add(p, str_from(queue), &e);
+	if (rc != 0)
+		return rc;
+	snprintf(e->peer.queue, sizeof(e->peer.queue), "%s", queue);
+	e->since_ms = e->wait_ms = 0;
+	return 0;
 }
 
 static bool due(const struct peers *p, const struct entry *e, uint64_t now_ms)
@@ -150,9 +173,9 @@ const struct peer *peers_due(const struct peers *p, uint64_t now_ms)
 	return first ? &first->peer : NULL;
 }
 
-void peers_postpone(struct peers *p, const char *queue, uint64_t now_ms)
+void peers_postpone(struct peers *p, const struct peer *peer, uint64_t now_ms)
 {
-	struct entry *e = find(p, str_from(queue));
+	struct entry *e = find(p, name_of(peer));
 
 	if (!e)
 		return;
@@ -162,9 +185,9 @@ void peers_postpone(struct peers *p, const char *queue, uint64_t now_ms)
 		e->wait_ms = p->hello_ms;
 }
 
-void peers_forget(struct peers *p, const char *queue)
+void peers_forget(struct peers *p, const struct peer *peer)
 {
-	struct entry *e = find(p, str_from(queue));
+	struct entry *e = find(p, name_of(peer));
 
 	if (e) {
 		HASH_DELETE(hh, p->entries, e);

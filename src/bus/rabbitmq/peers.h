@@ -22,7 +22,7 @@
 struct peers;
 
 struct peer {
-	char queue[PEER_QUEUE_MAX + 1];
+	char queue[PEER_QUEUE_MAX + 1];   /* the last one it was known to serve */
 	char origin[PEER_ORIGIN_MAX + 1]; /* "<id>.<epoch>" of the last hello; empty: a leftover of our own */
 	unsigned tries;                   /* that somebody else had its consumer, since then */
 };
@@ -38,18 +38,21 @@ struct peers *peers_free(struct peers *p); /* takes and returns NULL */
 void peers_restart(struct peers *p, uint64_t now_ms);
 /* Our own hello came back. */
 void peers_pulse(struct peers *p, uint64_t now_ms);
-/* Somebody's came. PEERS_E_FULL, -ENOMEM: one that was not known before and stays unknown. */
-GRID_MUST_CHECK int peers_heard(struct peers *p, struct str queue, struct str origin, uint64_t now_ms);
+/* Node <id> says that it lives, and serves `queue`; empty: none at the moment, then it only counts if it is known.
+ * PEERS_E_FULL, -ENOMEM: one that was not known before and stays unknown. */
+GRID_MUST_CHECK int peers_heard(struct peers *p, const char *queue, const char *origin, uint64_t now_ms);
 /* A queue we have left behind ourselves and nobody will come back for: due at once, whatever `dead_after_ms`. The same
  * results. */
-GRID_MUST_CHECK int peers_add_leftover(struct peers *p, struct str queue);
+GRID_MUST_CHECK int peers_add_leftover(struct peers *p, const char *queue);
 
 /* The one that is due longest, or NULL. Valid until the next call that is not const. */
 const struct peer *peers_due(const struct peers *p, uint64_t now_ms);
 /* Somebody has its consumer: its owner, or another node that reaps it. It waits again. */
-void peers_postpone(struct peers *p, const char *queue, uint64_t now_ms);
+void peers_postpone(struct peers *p, const struct peer *peer, uint64_t now_ms);
 /* Its queue is no more. */
-void peers_forget(struct peers *p, const char *queue);
+void peers_forget(struct peers *p, const struct peer *peer);
+/* Is it the same node, whatever its epoch? Never of a leftover. */
+bool peer_same_node(const char *origin, const char *other);
 size_t peers_count(const struct peers *p);
 
 #endif

@@ -128,13 +128,13 @@ static int send_loopback(struct publisher *p, const struct letter *letter)
 	struct encoded e;
 
 	encode_message(&m, p->setup->config->rabbitmq.user, confirms_next(p->confirms), false, &e);
-	return send_bytes(p, EXCHANGE_NODES, p->setup->topology.epoch_key, true, &e.properties, m.body);
+	return send_bytes(p, EXCHANGE_NODES, letter->key, true, &e.properties, m.body);
 }
 
-static int send_hello(struct publisher *p)
+static int send_hello(struct publisher *p, const struct letter *letter)
 {
-	const struct hello hello = hello_of(p->setup);
-	const struct message m = {.type = STR(TYPE_HELLO), .origin = hello.origin, .body = hello.queue};
+	const struct message m = {
+	    .type = STR(TYPE_HELLO), .origin = str_from(letter->hello->origin), .body = str_from(letter->hello->queue)};
 	struct encoded e;
 
 	encode_message(&m, p->setup->config->rabbitmq.user, 0, false, &e);
@@ -157,7 +157,7 @@ static int send_letter(struct publisher *p, struct letter *letter)
 		rc = send_loopback(p, letter);
 		break;
 	case LETTER_HELLO:
-		rc = send_hello(p);
+		rc = send_hello(p, letter);
 		break;
 	}
 	confirms_sent(p->confirms, letter);
@@ -191,13 +191,13 @@ static int send_letters(struct publisher *p)
 
 /* --- confirms and returns ----------------------------------------------------------------------------------------- */
 
-/* To the next user of a delivery that came under several keys, if there is one. */
+/* To the next user of a delivery that came under several keys, and has not had it, if there is one. */
 static bool next_target(struct letter *letter)
 {
 	const struct bus_delivery *d = &letter->delivery->bus;
 
 	while (++letter->target < d->n_targets)
-		if (d->targets[letter->target].key.kind == KEY_USER)
+		if (d->targets[letter->target].key.kind == KEY_USER && !d->targets[letter->target].placed)
 			return true;
 	return false;
 }

@@ -6,9 +6,10 @@
 
 #include "base/clock.h"
 #include "bus/rabbitmq/consumer_state.h"
+#include "bus/rabbitmq/dead.h"
 #include "bus/rabbitmq/hello.h"
+#include "bus/rabbitmq/refusal.h"
 
-#define ANY_USER "user.#"
 #define LEFTOVER_LINGER_MS 1000 /* of a queue nobody comes back for */
 #define REFUSED_PAUSE_MS 1000
 #define IDLE_WAIT_MS 1000
@@ -50,7 +51,6 @@ void reaper_begin(struct consumer *c)
 void reaper_on_hello(struct consumer *c, const struct incoming *in)
 {
 	struct reaper *r = &c->reaper;
-	const struct hello own = hello_of(c->setup);
 	uint64_t now = clock_mono_ms();
 	struct hello hello;
 
@@ -59,47 +59,27 @@ void reaper_on_hello(struct consumer *c, const struct incoming *in)
 		return;
 	}
 	counter_add(&c->counters->hellos_heard, 1);
-	if (str_eq(hello.origin, own.origin))
+	if (peer_same_node(hello.origin, c->setup->node_id)) {
 		peers_pulse(r->peers, now);
-	if (str_eq(hello.queue, own.queue))
 		return;
+	}
 	/* One more than fits, or than there is memory for, is not watched: its queue goes by the broker's policy. */
 	int rc = peers_heard(r->peers, hello.queue, hello.origin, now);
 	counter_add(&c->counters->peers_unwatched, rc != 0);
 	counter_set(&c->counters->peers, peers_count(r->peers));
-	if (str_eq(hello.queue, str_from(r->dead.queue)))
+	if (peer_same_node(r->dead.origin, hello.origin))
 		reap_step_back(&r->reap);
 }
 
 void reaper_add_leftover(struct consumer *c, const char *queue)
 {
-	int rc = peers_add_leftover(c->reaper.peers, str_from(queue));
+	int rc = peers_add_leftover(c->reaper.peers, queue);
 
 	counter_add(&c->counters->peers_unwatched, rc != 0);
 	counter_set(&c->counters->peers, peers_count(c->reaper.peers));
 }
 
 /* --- begin and end of one queue ----------------------------------------------------------------------------------- */
-
-/* First of all the keys that stand for all others. When the owner comes back as the process it was, it looks whether
- * the key of its epoch is bound still, and binds everything anew if not. And a node that died while it was catching
- * catches no more. */
-static void unbind_own_keys(struct reaper *r)
-{
-	char key[sizeof("node.") + PEER_ORIGIN_MAX];
-	char *dot;
-
-	unbinds_clear(r->unbinds);
-	if (r->dead.origin[0]) {
-		snprintf(key, sizeof(key), "node.%s", r->dead.origin);
-		unbinds_add(r->unbinds, EXCHANGE_NODES, key);
-		dot = strrchr(key, '.');
-		*dot = '\0';
-		unbinds_add(r->unbinds, EXCHANGE_NODES, key);
-	}
-	unbinds_add(r->unbinds, EXCHANGE_NODES, "all");
-	unbinds_add(r->unbinds, EXCHANGE_USERS, ANY_USER);
-}
 
 static void begin(struct consumer *c, uint64_t now)
 {
@@ -109,7 +89,7 @@ static void begin(struct consumer *c, uint64_t now)
 	if (due) {
 		r->dead = *due;
 		r->handled = 0;
-		unbind_own_keys(r);
+		dead_keys(c->setup, &r->dead, r->unbinds);
 		bool leftover = !r->dead.origin[0];
 		reap_begin(&r->reap, leftover ? LEFTOVER_LINGER_MS : (uint64_t)c->setup->config->node.dead_after, now);
 		if (r->dead.tries == 0 && !leftover)
@@ -117,6 +97,15 @@ static void begin(struct consumer *c, uint64_t now)
 	} else if (r->reap.caught) {
 		reap_begin_release(&r->reap);
 	}
+}
+
+static void forget(struct consumer *c)
+{
+	const struct peer *dead = &c->reaper.dead;
+
+	peers_forget(c->reaper.peers, dead);
+	if (!dead->origin[0])
+		queue_left_gone(c, dead->queue);
 }
 
 static void on_end(struct consumer *c, enum reap_end end, uint64_t now)
@@ -128,14 +117,14 @@ static void on_end(struct consumer *c, enum reap_end end, uint64_t now)
 	switch (end) {
 	case REAP_DELETED:
 		log_info("bus.reaped", "queue=%s handled=%u unbound=%zu", r->dead.queue, r->handled, unbinds_taken(r->unbinds));
-		peers_forget(r->peers, r->dead.queue);
+		forget(c);
 		break;
 	case REAP_GONE:
-		peers_forget(r->peers, r->dead.queue);
+		forget(c);
 		break;
 	case REAP_TAKEN:
 	case REAP_STUCK:
-		peers_postpone(r->peers, r->dead.queue, now);
+		peers_postpone(r->peers, &r->dead, now);
 		break;
 	case REAP_STEPPED_BACK:
 		log_info("bus.reap_stepped_back", "queue=%s node=%s handled=%u", r->dead.queue, r->dead.origin, r->handled);
@@ -208,7 +197,7 @@ static int send_next_unbind(struct consumer *c)
 
 static int send_catch(struct consumer *c)
 {
-	amqp_queue_bind_t m = {.queue = amqp_from_text(c->setup->topology.node_queue),
+	amqp_queue_bind_t m = {.queue = amqp_from_text(c->ours.queue),
 	                       .exchange = amqp_from_text(exchange_name(c, EXCHANGE_USERS)),
 	                       .routing_key = amqp_from_text(ANY_USER)};
 	return send_method(c, AMQP_QUEUE_BIND_METHOD, &m);
@@ -216,7 +205,7 @@ static int send_catch(struct consumer *c)
 
 static int send_release(struct consumer *c)
 {
-	return send_unbind(c, c->setup->topology.node_queue, EXCHANGE_USERS, ANY_USER);
+	return send_unbind(c, c->ours.queue, EXCHANGE_USERS, ANY_USER);
 }
 
 static int send_cancel(struct consumer *c)
@@ -265,7 +254,7 @@ static const struct request {
 static bool may_begin(const struct consumer *c, uint64_t now)
 {
 	const struct reaper *r = &c->reaper;
-	bool serving = c->phase == PHASE_SERVING && c->node_ops_open == 0;
+	bool serving = c->phase == PHASE_SERVING && c->own_ops_open == 0;
 
 	return serving && r->reap.state == REAP_IDLE && r->intake.lent == 0 && now >= r->not_before_ms;
 }
@@ -346,8 +335,7 @@ static int on_answer(struct consumer *c, amqp_method_number_t id)
 	return 0;
 }
 
-/* A refusal ends the channel, not the link. That a queue's home in a cluster is down has the same code as that there is
- * no such queue, and is told in words. */
+/* A refusal ends the channel, not the link. */
 static int on_closed(struct consumer *c, const amqp_frame_t *frame)
 {
 	struct reaper *r = &c->reaper;
@@ -357,7 +345,8 @@ static int on_closed(struct consumer *c, const amqp_frame_t *frame)
 		return rc;
 	intake_channel_lost(&r->intake);
 	r->not_before_ms = clock_mono_ms() + REFUSED_PAUSE_MS;
-	reap_refused(&r->reap, c->link.code == AMQP_NOT_FOUND && strstr(c->link.why, "no queue"));
+	bool away = refusal_is_away(c->link.code, c->link.why);
+	reap_refused(&r->reap, c->link.code == AMQP_NOT_FOUND && !away);
 	take_end(c);
 	return 0;
 }

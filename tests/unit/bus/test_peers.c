@@ -23,9 +23,13 @@ static void end(void)
 	ck_assert_ptr_null(peers_free(peers));
 }
 
-static void heard(const char *queue)
+static void heard(const char *id)
 {
-	ck_assert_int_eq(peers_heard(peers, str_from(queue), STR("n1.EPOCH"), now), 0);
+	char queue[64], origin[64];
+
+	snprintf(queue, sizeof(queue), "q.%s", id);
+	snprintf(origin, sizeof(origin), "%s.EPOCH", id);
+	ck_assert_int_eq(peers_heard(peers, queue, origin, now), 0);
 }
 
 /* Our own hellos keep coming meanwhile. */
@@ -39,6 +43,18 @@ static void pass(uint64_t ms)
 	peers_pulse(peers, now);
 }
 
+static void postpone(void)
+{
+	struct peer peer = *peers_due(peers, now);
+	peers_postpone(peers, &peer, now);
+}
+
+static void forget(void)
+{
+	struct peer peer = *peers_due(peers, now);
+	peers_forget(peers, &peer);
+}
+
 static const char *due(void)
 {
 	const struct peer *peer = peers_due(peers, now);
@@ -48,14 +64,14 @@ static const char *due(void)
 START_TEST(one_is_due_after_dead_after_and_its_spread)
 {
 	begin();
-	heard("q.n1");
+	heard("n1");
 	ck_assert_uint_eq(peers_count(peers), 1);
 	pass(DEAD_AFTER - 1);
 	ck_assert_str_eq(due(), "");
 	pass(1 + HELLO);
 	ck_assert_str_eq(due(), "q.n1");
 	ck_assert_str_eq(peers_due(peers, now)->origin, "n1.EPOCH");
-	heard("q.n1");
+	heard("n1");
 	ck_assert_str_eq(due(), "");
 	end();
 }
@@ -68,7 +84,7 @@ static uint64_t waits(uint32_t seed)
 
 	ck_assert_ptr_nonnull(p);
 	peers_restart(p, START);
-	ck_assert_int_eq(peers_heard(p, STR("q.dead"), STR("n.E"), START), 0);
+	ck_assert_int_eq(peers_heard(p, "q.dead", "dead.E", START), 0);
 	for (; !peers_due(p, START + ms); ms++)
 		peers_pulse(p, START + ms);
 	peers_free(p);
@@ -93,7 +109,7 @@ END_TEST
 START_TEST(nobody_is_judged_when_our_own_hellos_do_not_come)
 {
 	begin();
-	heard("q.n1");
+	heard("n1");
 	now += 10 * DEAD_AFTER; /* stopped, or nothing got through */
 	ck_assert_str_eq(due(), "");
 	peers_pulse(peers, now);
@@ -111,7 +127,7 @@ END_TEST
 START_TEST(a_hello_of_ours_that_is_late_does_not_matter)
 {
 	begin();
-	heard("q.n1");
+	heard("n1");
 	pass(DEAD_AFTER - HELLO);
 	now += 2 * HELLO;
 	peers_pulse(peers, now);
@@ -123,7 +139,7 @@ END_TEST
 START_TEST(a_new_life_starts_all_clocks_anew)
 {
 	begin();
-	heard("q.n1");
+	heard("n1");
 	pass(DEAD_AFTER + HELLO);
 	ck_assert_str_eq(due(), "q.n1");
 	peers_restart(peers, now);
@@ -137,16 +153,16 @@ END_TEST
 START_TEST(somebody_elses_is_tried_again_later)
 {
 	begin();
-	heard("q.n1");
+	heard("n1");
 	pass(DEAD_AFTER + HELLO);
 	ck_assert_uint_eq(peers_due(peers, now)->tries, 0);
-	peers_postpone(peers, "q.n1", now);
+	postpone();
 	pass(DEAD_AFTER - 1);
 	ck_assert_str_eq(due(), "");
 	pass(1 + HELLO);
 	ck_assert_str_eq(due(), "q.n1");
 	ck_assert_uint_eq(peers_due(peers, now)->tries, 1);
-	heard("q.n1");
+	heard("n1");
 	pass(DEAD_AFTER + HELLO);
 	ck_assert_uint_eq(peers_due(peers, now)->tries, 0);
 	end();
@@ -156,37 +172,63 @@ END_TEST
 START_TEST(many_are_due_one_after_the_other)
 {
 	begin();
-	heard("q.a");
+	heard("a");
 	pass(1);
-	heard("q.b");
+	heard("b");
 	pass(1);
-	heard("q.c");
+	heard("c");
 	pass(DEAD_AFTER + HELLO);
 	ck_assert_str_eq(due(), "q.a");
-	peers_forget(peers, "q.a");
+	forget();
 	ck_assert_str_eq(due(), "q.b");
-	peers_postpone(peers, "q.b", now);
+	postpone();
 	ck_assert_str_eq(due(), "q.c");
-	peers_forget(peers, "q.c");
+	forget();
 	ck_assert_str_eq(due(), "");
 	ck_assert_uint_eq(peers_count(peers), 1);
-	peers_forget(peers, "q.never");
+	end();
+}
+END_TEST
+
+/* Another epoch, another queue: the same node. What it has left behind is its own matter. */
+START_TEST(a_node_is_its_id)
+{
+	begin();
+	heard("n1");
+	ck_assert_int_eq(peers_heard(peers, "q.n1.LATER", "n1.LATER", now), 0);
+	ck_assert_uint_eq(peers_count(peers), 1);
+	pass(DEAD_AFTER - 1);
+	ck_assert_int_eq(peers_heard(peers, "", "n1.LATEST", now), 0); /* it lives, and has no queue yet */
+	pass(DEAD_AFTER - 1);
+	ck_assert_str_eq(due(), "");
+	pass(1 + HELLO);
+	ck_assert_str_eq(due(), "q.n1.LATER");
+	ck_assert_str_eq(peers_due(peers, now)->origin, "n1.LATER");
+	ck_assert(peer_same_node("n1.A", "n1.B"));
+	ck_assert(peer_same_node("n1.A", "n1"));
+	ck_assert(!peer_same_node("n1.A", "n12.A"));
+	ck_assert(!peer_same_node("", ""));
+	ck_assert_int_eq(peers_heard(peers, "", "n2.E", now), 0);
+	ck_assert_uint_eq(peers_count(peers), 1);
 	end();
 }
 END_TEST
 
 START_TEST(the_table_is_bounded)
 {
-	char queue[32];
+	const struct peer one = {.queue = "q.1", .origin = "1.EPOCH"};
+	char id[32];
+
 	begin();
 	for (int i = 0; i < PEERS_MAX; i++) {
-		snprintf(queue, sizeof(queue), "q.%d", i);
-		heard(queue);
+		snprintf(id, sizeof(id), "%d", i);
+		heard(id);
 	}
-	ck_assert_int_eq(peers_heard(peers, STR("q.more"), STR("n.E"), now), PEERS_E_FULL);
-	heard("q.0");
-	peers_forget(peers, "q.1");
-	heard("q.more");
+	ck_assert_int_eq(peers_heard(peers, "q.more", "more.E", now), PEERS_E_FULL);
+	heard("0");
+	peers_forget(peers, &one);
+	peers_forget(peers, &one);
+	heard("more");
 	ck_assert_uint_eq(peers_count(peers), PEERS_MAX);
 	end();
 }
@@ -197,13 +239,13 @@ START_TEST(with_0_nobody_is_ever_due_but_leftovers)
 	now = START;
 	peers = peers_new(0, HELLO, 1);
 	ck_assert_ptr_nonnull(peers);
-	heard("q.n1");
+	heard("n1");
 	pass(100 * DEAD_AFTER);
 	ck_assert_str_eq(due(), "");
-	ck_assert_int_eq(peers_add_leftover(peers, STR("q.ours")), 0);
+	ck_assert_int_eq(peers_add_leftover(peers, "q.ours"), 0);
 	ck_assert_str_eq(due(), "q.ours");
 	ck_assert_str_eq(peers_due(peers, now)->origin, "");
-	peers_postpone(peers, "q.ours", now);
+	postpone();
 	ck_assert_str_eq(due(), "");
 	peers_restart(peers, now);
 	now += HELLO;
@@ -215,4 +257,4 @@ END_TEST
 CHECK_MAIN("bus.peers", one_is_due_after_dead_after_and_its_spread, nodes_do_not_all_try_at_once,
            nobody_is_judged_when_our_own_hellos_do_not_come, a_hello_of_ours_that_is_late_does_not_matter,
            a_new_life_starts_all_clocks_anew, somebody_elses_is_tried_again_later, many_are_due_one_after_the_other,
-           the_table_is_bounded, with_0_nobody_is_ever_due_but_leftovers)
+           a_node_is_its_id, the_table_is_bounded, with_0_nobody_is_ever_due_but_leftovers)
