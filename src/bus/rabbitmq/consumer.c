@@ -170,7 +170,7 @@ static int on_bindings_frame(struct consumer *c, const amqp_frame_t *frame)
 
 /* --- deliveries --------------------------------------------------------------------------------------------------- */
 
-/* It cannot be taken in: the broker moves it to where expired messages go. */
+/* It cannot be taken in, or not handed over: the broker moves it to where expired messages go. */
 static int reject(struct consumer *c, uint64_t tag)
 {
 	acks_forget(c->acks, tag);
@@ -248,6 +248,8 @@ static int on_deliveries_frame(struct consumer *c, const amqp_frame_t *frame)
 	case AMQP_BASIC_CANCEL_OK_METHOD:
 		c->cancelled = true;
 		return 0;
+	case AMQP_CHANNEL_FLOW_OK_METHOD:
+		return barrier_answered(&c->barrier) ? 0 : link_fail(&c->link, "an answer to a question that was not asked");
 	case AMQP_CHANNEL_CLOSE_METHOD: {
 		int rc = link_closed_by(&c->link, frame);
 		return rc == LINK_E_CHANNEL ? -ECONNABORTED : rc;
@@ -300,20 +302,44 @@ static int send_ack(void *arg, uint64_t tag, bool multiple)
 	return link_status(&c->link, "acknowledging", amqp_basic_ack(c->link.conn, CHANNEL_DELIVERIES, tag, multiple));
 }
 
+static int settle(struct consumer *c, const struct delivery *d)
+{
+	if (d->rejected)
+		return reject(c, d->tag);
+	acks_settle(c->acks, d->tag);
+	c->barrier.acknowledged++;
+	return 0;
+}
+
+static int ask_barrier(struct consumer *c)
+{
+	amqp_channel_flow_t flow = {.active = 1};
+	uint64_t now = clock_mono_ms();
+
+	if (!barrier_due(&c->barrier, now))
+		return 0;
+	barrier_asked(&c->barrier, now);
+	return link_status(&c->link, "asking for acknowledgements",
+	                   amqp_send_method(c->link.conn, CHANNEL_DELIVERIES, AMQP_CHANNEL_FLOW_METHOD, &flow));
+}
+
 static int take_settled(struct consumer *c)
 {
 	void *items[CONSUMER_BATCH];
 	size_t n;
+	int rc = 0;
 
-	while ((n = mailbox_pop(c->settled, items, CONSUMER_BATCH)) > 0) {
+	while (rc == 0 && (n = mailbox_pop(c->settled, items, CONSUMER_BATCH)) > 0) {
 		for (size_t i = 0; i < n; i++) {
 			struct delivery *d = items[i];
-			if (d->life == c->life)
-				acks_settle(c->acks, d->tag);
+			if (rc == 0 && d->life == c->life)
+				rc = settle(c, d);
 			delivery_free(d);
 		}
 	}
-	return acks_flush(c->acks, send_ack, c);
+	if (rc == 0)
+		rc = acks_flush(c->acks, send_ack, c);
+	return rc ? rc : ask_barrier(c);
 }
 
 static void on_event(struct consumer *c, const struct event *event)
@@ -343,6 +369,13 @@ static int take_mail(struct consumer *c)
 
 /* --- the thread --------------------------------------------------------------------------------------------------- */
 
+static uint64_t wait_ms(const struct consumer *c)
+{
+	if (c->phase != PHASE_SERVING)
+		return RESET_WAIT_MS;
+	return barrier_needed(&c->barrier) ? BARRIER_MS : UINT32_MAX / 2;
+}
+
 /* Until the link is lost, or it is time to stop. */
 static int serve(struct consumer *c)
 {
@@ -362,7 +395,7 @@ static int serve(struct consumer *c)
 			link_release(&c->link);
 		/* queue_step() may have read frames into the library. */
 		if (read == LINK_E_NOTHING && !amqp_frames_enqueued(c->link.conn) && !amqp_data_in_buffer(c->link.conn))
-			link_wait(&c->link, c->phase == PHASE_SERVING ? UINT32_MAX / 2 : RESET_WAIT_MS, false);
+			link_wait(&c->link, wait_ms(c), false);
 	}
 	return 0;
 }
@@ -412,12 +445,14 @@ static void end_life(struct consumer *c)
 	if (c->told) {
 		counter_add(&c->counters->consumer.losses, 1);
 		log_warn("bus.lost", "link=consumer why=%s", LOG_QUOTED(str_from(c->link.why)));
+		c->lost.taken = c->barrier.taken;
 		mail_send(c->out, &c->lost.mail);
 		wait_for_lost(c);
 		c->told = false;
 	}
 	drop_settled(c);
 	acks_reset(c->acks);
+	c->barrier = (struct barrier){0};
 }
 
 /* The last thing: what is settled is acknowledged, so that the next life does not get it again. */

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "bus/rabbitmq/acks.h"
+#include "bus/rabbitmq/barrier.h"
 #include "bus/rabbitmq/consumer.h"
 #include "bus/rabbitmq/delivery.h"
 #include "bus/rabbitmq/incoming.h"
@@ -43,6 +44,7 @@ struct consumer {
 	struct event begin, consuming, lost, fatal_event;
 
 	struct acks *acks;
+	struct barrier barrier;
 	struct ops ops;
 	struct op node_ops[NODE_KEYS];
 	size_t node_ops_open;

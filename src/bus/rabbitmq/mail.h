@@ -16,6 +16,7 @@
 
 #include "base/mailbox.h"
 #include "bus/bus.h"
+#include "bus/rabbitmq/redelivery.h"
 #include "bus/rabbitmq/topology.h"
 
 enum mail_kind { MAIL_OP, MAIL_DELIVERY, MAIL_LETTER, MAIL_EVENT };
@@ -84,9 +85,11 @@ struct delivery {
 	bool leftover;         /* found in the queue of an earlier life of the node */
 	bool keep;             /* for a user, and to be handed over when nobody is here */
 	bool trusted;          /* published by a node */
+	bool rejected;         /* settled, to become a dead letter instead of being acknowledged */
 	char *raw;             /* if `keep`: encoded properties, then the body, as they came */
 	size_t raw_properties; /* bytes */
 	size_t raw_body;
+	struct expected expected;     /* its fingerprint, and whether it may come again */
 	struct delivery *prev, *next; /* the loop's list of all it holds */
 	struct letter letter;         /* carries it to the publisher */
 	struct bus_delivery bus;      /* last: ends in an array */
@@ -107,6 +110,7 @@ struct event {
 	enum event_kind kind;
 	unsigned life;
 	bool flag;
+	uint64_t taken; /* of the consumer's `lost`: how many acknowledgements the broker has taken for certain */
 	char text[400];
 };
 

@@ -13,8 +13,8 @@
  *
  * How much that can be. At most `prefetch` deliveries are unacknowledged at the broker. It takes acknowledgements in
  * the order in which they were sent, so what was acknowledged and comes again all the same is among the last `prefetch`
- * of them. That holds over several losses in a row: a message that is newer than one which has not come again yet
- * either was delivered before the same loss, or cannot have come. So only the newest `prefetch` entries are kept.
+ * of them. That holds over several losses in a row: as long as one has not come again, nothing behind it in the queue
+ * has either, so what is newer here is of the same few. Only the newest `prefetch` entries are kept.
  *
  * Until when. A queue is a queue: all that comes again comes before anything new. The first delivery that is not marked
  * as redelivered ends the expectation. */
