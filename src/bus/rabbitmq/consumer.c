@@ -231,7 +231,8 @@ static int on_deliveries_frame(struct consumer *c, const amqp_frame_t *frame)
 		c->cancelled = true;
 		return 0;
 	case AMQP_CHANNEL_FLOW_OK_METHOD:
-		return barrier_answered(&c->own.barrier) ? 0 : link_fail(&c->link, "an answer to a question that was not asked");
+		return barrier_answered(&c->own.barrier) ? 0
+		                                         : link_fail(&c->link, "an answer to a question that was not asked");
 	case AMQP_CHANNEL_CLOSE_METHOD: {
 		int rc = link_closed_by(&c->link, frame);
 		return rc == LINK_E_CHANNEL ? -ECONNABORTED : rc;
