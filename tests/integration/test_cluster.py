@@ -1,0 +1,150 @@
+"""A cluster of three brokers of which one goes: the node's queue lives on one of them, its links end at one of them."""
+
+import asyncio
+import itertools
+
+import pika.exceptions
+import pytest
+
+from gridtest.backend import Backend, Offline
+from gridtest.broker import Cluster, Grid
+from gridtest.load import FAST, flows, until
+from gridtest.tcpproxy import Proxy
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """All three run before and after each test."""
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    cluster.start()
+    yield cluster
+    cluster.kill()
+
+
+@pytest.fixture(scope="module")
+def grid(cluster):
+    grid = Grid(cluster.brokers[0], "cluster")
+    grid.create()
+    return grid
+
+
+class Stream:
+    """A backend that publishes numbers to a user and a room until it is stopped, and keeps those that were confirmed."""
+
+    def __init__(self, grid, user, room):
+        self.backend, self.user, self.room = Backend(grid), user, room
+        self.confirmed = {"user": [], "room": []}
+        self.stopping = False
+        self.task = asyncio.create_task(asyncio.to_thread(self._run))
+
+    def _run(self):
+        for i in itertools.count():
+            if self.stopping:
+                self.backend.close()
+                return
+            self._publish("user", self.backend.to_user, self.user, i)
+            self._publish("room", self.backend.to_room, self.room, i)
+
+    def _publish(self, kind, publish, name, i):
+        try:
+            publish(name, i, delivery_mode=2)
+        except pika.exceptions.NackError:
+            return
+        self.confirmed[kind].append(i)
+
+    async def progress(self):
+        """Waits for some that are confirmed from now on."""
+        marks = {kind: len(numbers) for kind, numbers in self.confirmed.items()}
+        await until(lambda: all(len(self.confirmed[kind]) > mark + 20 for kind, mark in marks.items()))
+
+    async def stop(self):
+        self.stopping = True
+        await self.task
+        return self.confirmed
+
+
+def home_of(grid, node):
+    """The broker that holds its queue, as an Erlang node."""
+    return (grid.api("GET", "queues", f"{grid.prefix}.node.{node.id}") or {}).get("node")
+
+
+async def test_the_broker_that_the_node_is_connected_to_is_killed(nodes, cluster, grid, connect):
+    home, other, third = cluster.brokers
+    seen = grid.seen_from(third)
+    with Proxy((home.host, home.amqp_port)) as way_home:
+        node = nodes.on(grid, FAST, address=f"{way_home.address},{other.address},{third.address}")
+        client = await connect(node, "guest")
+        await client.join("cluster.guest")
+        # It moves to the second broker; the queue stays on the first.
+        way_home.refuse()
+        way_home.cut()
+        await asyncio.to_thread(node.wait_log, rf"bus\.connected .*{other.address}")
+        await asyncio.to_thread(node.wait_ready)
+        await until(lambda: home_of(seen, node) == home.erlang_node)
+        stream = Stream(seen, "guest", "cluster.guest")
+        try:
+            await stream.progress()
+            await asyncio.to_thread(other.kill)
+            await until(lambda: not node.ready())
+            await asyncio.to_thread(node.wait_ready)
+            await stream.progress()
+        finally:
+            confirmed = await stream.stop()
+            await asyncio.to_thread(other.start)
+        assert home_of(seen, node) == home.erlang_node
+        await client.wait_data(confirmed["room"][-1])
+        await client.wait_data(confirmed["user"][-1], op="notify")
+        assert set(confirmed["room"]) <= set(client.data())
+        assert set(confirmed["user"]) <= set(client.data("notify"))
+        assert not client.closed
+
+
+async def test_the_broker_that_holds_the_queue_is_killed(nodes, cluster, grid, connect):
+    home, other, third = cluster.brokers
+    seen = grid.seen_from(third)
+    n1 = nodes.on(grid, FAST, address=cluster.addresses(home))
+    n2 = nodes.on(grid, FAST, address=cluster.addresses(other))
+    a, b = await connect(n1, "orphan"), await connect(n2, "neighbour")
+    for client in (a, b):
+        await client.join("cluster.orphans")
+    await until(lambda: (home_of(seen, n1), home_of(seen, n2)) == (home.erlang_node, other.erlang_node))
+    try:
+        await asyncio.to_thread(home.kill)
+        await until(lambda: not n1.ready())
+        await until(lambda: n2.ready())
+        await b.publish(room="cluster.orphans", data="still here")
+        await b.wait_data("still here")
+    finally:
+        await asyncio.to_thread(home.start)
+    await asyncio.to_thread(n1.wait_ready)
+    backend = Backend(seen)
+    await flows([a, b], backend, "cluster.orphans", 10)
+    backend.close()
+
+
+async def test_a_minority_that_is_cut_off_and_comes_back(nodes, cluster, grid, connect):
+    majority, _, minority = cluster.brokers
+    n1 = nodes.on(grid, FAST, address=majority.address)
+    n3 = nodes.on(grid, FAST, address=minority.address)
+    a, c = await connect(n1, "many"), await connect(n3, "few")
+    for client in (a, c):
+        await client.join("cluster.parted")
+    await asyncio.to_thread(cluster.partition, minority)
+    try:
+        await until(lambda: not n3.ready(), what="the minority pauses")
+        assert await c.fails("publish", room="cluster.parted", data=1) == "unavailable"
+        await until(lambda: n1.ready())
+        await a.publish(room="cluster.parted", data="among the many")
+        await a.wait_data("among the many")
+        offline = Offline(grid)
+        backend = Backend(grid)
+        backend.to_user("nobody", "parted", delivery_mode=2)
+        await asyncio.to_thread(offline.wait_for, "user.nobody", b'"parted"')
+        offline.close()
+    finally:
+        await asyncio.to_thread(cluster.heal, minority)
+    for node in (n1, n3):
+        await asyncio.to_thread(node.wait_ready)
+    await flows([a, c], backend, "cluster.parted", 10)
+    backend.close()
+    assert not a.closed and not c.closed
