@@ -78,7 +78,7 @@ class Rig:
             self.grid.create()
             undo.callback(self.grid.delete)
             family = Nodes(self.folder)
-            undo.callback(family.close)
+            undo.callback(self._end_nodes, family)
             for number in range(1, self.case.nodes + 1):
                 self.nodes.append(self._new_node(family, number).start())
             undo.callback(self._let_go)
@@ -88,6 +88,11 @@ class Rig:
 
     def __exit__(self, *_):
         self._undo.close()
+
+    def _end_nodes(self, family):
+        # It prints the ends of their logs, which are in the folder anyway.
+        with open(self.folder / "nodes.txt", "w", encoding="utf-8") as text, contextlib.redirect_stdout(text):
+            family.close()
 
     def _let_go(self):
         """Of what a case that broke off left frozen or under way."""
