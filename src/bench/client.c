@@ -60,6 +60,17 @@ static void come_back(struct client *client)
 	move(client, CLIENT_WAITING);
 }
 
+static void note_refused(struct client *client, const struct ws_end *end)
+{
+	struct clients *shared = client->shared;
+	struct url *url = &shared->urls[client->at_url];
+
+	url->refused = end->error == ECONNREFUSED;
+	shared->refused++;
+	shared->last_end = *end;
+	shared->last_url = url;
+}
+
 static void on_ended(struct ws_conn *conn, const struct ws_end *end)
 {
 	struct client *client = client_of(conn);
@@ -69,9 +80,7 @@ static void on_ended(struct ws_conn *conn, const struct ws_end *end)
 	if (client->state == CLIENT_WELCOMED) {
 		client->handler->ended(client);
 	} else {
-		shared->refused++;
-		shared->last_end = *end;
-		shared->last_url = &shared->urls[client->at_url];
+		note_refused(client, end);
 	}
 	if (comes_back(end->code)) {
 		come_back(client);
@@ -96,9 +105,7 @@ static void connect_now(struct client *client)
 		set_timer(client, shared->timeout_ms);
 		return;
 	}
-	shared->refused++;
-	shared->last_end = (struct ws_end){.code = WS_CODE_LOST, .error = -r};
-	shared->last_url = url;
+	note_refused(client, &(struct ws_end){.code = WS_CODE_LOST, .error = -r});
 	come_back(client);
 }
 

@@ -156,3 +156,38 @@ void fleet_start(struct fleet *fleet, uint64_t rate)
 	while (fleet->n_started < fleet->n && fleet->n_started <= (now_us - fleet->started_at_us) * rate / 1000000)
 		client_start(&fleet->receivers[fleet->n_started++].client);
 }
+
+/* --- when it does not come to that -------------------------------------------------------------------------------- */
+
+bool fleet_hopeless(const struct fleet *fleet)
+{
+	const struct clients *clients = &fleet->clients;
+
+	if (clients->stopped)
+		return true;
+	for (size_t i = 0; i < clients->n_urls; i++)
+		if (!clients->urls[i].refused)
+			return false;
+	return clients->welcomes == 0;
+}
+
+void fleet_why(const struct fleet *fleet, struct buf *out)
+{
+	const struct clients *clients = &fleet->clients;
+	const struct ws_end *end = &clients->last_end;
+
+	if (!clients->last_url) {
+		buf_printf(out, "only %zu of %u connections are in their rooms; the grid answers no more\n",
+		           fleet->shared.complete, fleet->n);
+		return;
+	}
+	buf_printf(out, "cannot connect to %s: ", clients->last_url->text);
+	if (end->status)
+		buf_printf(out, "HTTP status %d\n", end->status);
+	else if (end->error)
+		buf_printf(out, "%s\n", strerrordesc_np(end->error));
+	else
+		buf_printf(out, "closed with code %u\n", end->code);
+	if (end->error == ECONNREFUSED)
+		buf_puts(out, "is there a grid? scripts/run starts one; --url says where it is\n");
+}

@@ -30,4 +30,9 @@ static inline bool fleet_complete(const struct fleet *fleet)
 	return fleet->shared.complete == fleet->n;
 }
 
+/* It is not complete and will not be by waiting: nobody listens at any URL, or the grid has sent some away for good. */
+bool fleet_hopeless(const struct fleet *fleet);
+/* Why it is not complete, for people: lines. */
+void fleet_why(const struct fleet *fleet, struct buf *out);
+
 #endif

@@ -143,9 +143,10 @@ static int set_line(struct bench_options *options, struct source *source, char *
 	if (*name == '#' || *name == '\0')
 		return 0;
 	char *end = name + strcspn(name, "= \t");
-	char *text = *end ? trimmed(end + 1) : NULL;
+	char *text = trimmed(end + strspn(end, " \t"));
+	text = *text == '=' ? trimmed(text + 1) : text;
 	*end = '\0';
-	return set_option(options, source, name, text && *text ? text : NULL, errp);
+	return set_option(options, source, name, *text ? text : NULL, errp);
 }
 
 static int read_scenario(struct bench_options *options, const char *path, struct buf *errp)
@@ -205,10 +206,14 @@ static bool is_special(const char *name)
 static int read_special(struct bench_options *options, enum bench_action *actionp, struct arguments args,
                         struct buf *errp)
 {
+	struct source source = {.name = "--"};
+
 	while (args.at < args.argc) {
 		int r = next_argument(&args, errp);
 		if (r != 0)
 			return r;
+		if (!is_special(args.name) && !options_find(&set, args.name, NULL))
+			return set_option(options, &source, args.name, NULL, errp);
 		if (strcmp(args.name, "help") == 0)
 			*actionp = BENCH_HELP;
 		else if (strcmp(args.name, "version") == 0 && *actionp == BENCH_RUN)

@@ -7,24 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "bench/fleet.h"
+#include "bench/offline.h"
 #include "bench/progress.h"
 #include "bench/publishers.h"
 #include "bench/report.h"
+#include "bench/usage.h"
 
 #define LOOK_EVERY_US 200000 /* whether all is accounted for */
+#define OTHER_FILES 64       /* descriptors that are no websockets */
 #define QUIET_US 1000000     /* and then so long for what should not come any more */
 
 enum phase { PHASE_CONNECTING, PHASE_PUBLISHING, PHASE_SETTLING, PHASE_DONE };
-
-struct cpu {
-	uint64_t process_us;
-	uint64_t loop_us;
-};
 
 struct run {
 	const struct bench_options *options;
@@ -33,6 +30,8 @@ struct run {
 	struct ledger *ledger;
 	struct fleet fleet;
 	struct publishers publishers;
+	struct offline offline;
+	bool offline_started;
 	struct progress progress;
 	struct histogram *ack, *delivery;
 
@@ -47,39 +46,6 @@ struct run {
 	uint64_t max_lag_us;
 	struct tally tally;
 };
-
-/* --- resources ---------------------------------------------------------------------------------------------------- */
-
-static uint64_t cpu_us(int who)
-{
-	struct rusage usage;
-
-	/* Cannot fail with these arguments. */
-	(void)getrusage(who, &usage);
-	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
-	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-}
-
-static struct cpu cpu_now(void)
-{
-	return (struct cpu){cpu_us(RUSAGE_SELF), cpu_us(RUSAGE_THREAD)};
-}
-
-/* Each connection is a descriptor. False: there are not enough. */
-static bool enough_files(uint64_t connections)
-{
-	const uint64_t others = 64;
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return true;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= connections + others)
-		return true;
-	fprintf(stderr, "gridbench: %" PRIu64 " connections need more open files than the %" PRIu64 " allowed: ulimit -n\n",
-	        connections, (uint64_t)limit.rlim_cur);
-	return false;
-}
 
 /* --- signals ------------------------------------------------------------------------------------------------------ */
 
@@ -109,7 +75,6 @@ static int watch_signals(struct run *run)
 	int fd = rc == 0 ? signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC) : -1;
 	if (fd < 0)
 		return rc ? -rc : -errno;
-	run->signals.fn = on_signal;
 	int r = reactor_watch(&run->reactor, &run->signals, fd, EPOLLIN);
 	if (r != 0)
 		close(fd);
@@ -140,40 +105,38 @@ static void begin_settling(struct run *run)
 	const struct cpu now = cpu_now();
 
 	run->published_us = run->reactor.now_us - run->since_us;
-	run->cpu_used = (struct cpu){now.process_us - run->cpu_before.process_us, now.loop_us - run->cpu_before.loop_us};
+	run->cpu_used =
+	    (struct cpu){now.process_us - run->cpu_before.process_us, now.thread_us - run->cpu_before.thread_us};
 	run->max_lag_us = run->reactor.max_lag_us;
 	ledger_stopped(run->ledger, run->reactor.now_us);
 	enter(run, PHASE_SETTLING);
 	progress_step(&run->progress, "settling");
 }
 
-/* Nobody listens at any of the URLs: that will not change by waiting. */
-static bool refused_everywhere(const struct run *run)
+static bool offline_ready(const struct run *run)
 {
-	const struct clients *clients = &run->fleet.clients;
-	return clients->welcomes == 0 && clients->refused >= clients->n_urls && clients->last_end.error == ECONNREFUSED;
+	return !run->offline_started || amqp_link_up(&run->offline.link);
 }
 
-static void explain_failure(struct run *run)
+/* Every line of it with our name in front. */
+static void explain(struct run *run)
 {
-	const struct clients *clients = &run->fleet.clients;
-	const struct ws_end *end = &clients->last_end;
-	char why[64] = "no answer in time";
+	struct buf text GRID_CLEANUP(buf_deinit) = BUF_INIT;
+	struct amqp_link *missing = publishers_missing(&run->publishers);
 
-	if (!clients->last_url) {
-		progress_step(&run->progress, "only %zu of %u connections are in their rooms after all this time",
-		              run->fleet.shared.complete, run->fleet.n);
+	if (!missing && !offline_ready(run))
+		missing = &run->offline.link;
+	if (fleet_complete(&run->fleet) && missing) {
+		amqp_link_why(missing, &text);
+		progress_step(&run->progress, "cannot connect to the broker at %.*s", STR_ARG(buf_str(&text)));
 		return;
 	}
-	if (end->status)
-		snprintf(why, sizeof(why), "HTTP status %d", end->status);
-	else if (end->error)
-		snprintf(why, sizeof(why), "%s", strerrordesc_np(end->error));
-	else
-		snprintf(why, sizeof(why), "closed with %u", end->code);
-	progress_step(&run->progress, "cannot connect to %s: %s", clients->last_url->text, why);
-	if (end->error == ECONNREFUSED)
-		progress_step(&run->progress, "is there a grid? scripts/run starts one; --url says where it is");
+	fleet_why(&run->fleet, &text);
+	for (struct str rest = buf_str(&text); rest.n;) {
+		size_t n = (size_t)((const char *)memchr(rest.p, '\n', rest.n) - rest.p);
+		progress_step(&run->progress, "%.*s", (int)n, rest.p);
+		rest = (struct str){rest.p + n + 1, rest.n - n - 1};
+	}
 }
 
 static void turn_connecting(struct run *run)
@@ -182,7 +145,7 @@ static void turn_connecting(struct run *run)
 	uint64_t got = run->fleet.clients.welcomes + run->fleet.shared.complete;
 
 	fleet_start(&run->fleet, (uint64_t)run->options->connect_rate);
-	if (fleet_complete(&run->fleet) && publishers_ready(&run->publishers)) {
+	if (fleet_complete(&run->fleet) && publishers_ready(&run->publishers) && offline_ready(run)) {
 		begin_publishing(run);
 		return;
 	}
@@ -190,8 +153,8 @@ static void turn_connecting(struct run *run)
 		run->welcomes = got;
 		run->progress_us = now_us;
 	}
-	if (refused_everywhere(run) || now_us - run->progress_us > (uint64_t)run->options->connect_timeout * 1000) {
-		explain_failure(run);
+	if (fleet_hopeless(&run->fleet) || now_us - run->progress_us > (uint64_t)run->options->connect_timeout * 1000) {
+		explain(run);
 		reactor_fail(&run->reactor, -ECONNREFUSED);
 	}
 }
@@ -281,7 +244,7 @@ static struct report report_of(const struct run *run)
 	    .ack = run->ack,
 	    .delivery = run->delivery,
 	    .cpu_share = (double)run->cpu_used.process_us / (double)run->published_us,
-	    .loop_share = (double)run->cpu_used.loop_us / (double)run->published_us,
+	    .loop_share = (double)run->cpu_used.thread_us / (double)run->published_us,
 	    .max_lag_us = run->max_lag_us,
 	    .late_sends = run->publishers.load.late_sends,
 	    .offline = *run->options->offline,
@@ -320,7 +283,6 @@ static enum bench_exit print_report(struct run *run)
 static enum bench_exit drive(struct run *run)
 {
 	run->since_us = run->progress_us = run->reactor.now_us;
-	publishers_connect(&run->publishers);
 	while (run->phase != PHASE_DONE && run->reactor.error == 0)
 		turn(run);
 	if (run->reactor.error == 0)
@@ -345,31 +307,79 @@ static int make_books(struct run *run)
 	return run->ledger && run->ack && run->delivery ? 0 : -ENOMEM;
 }
 
-static enum bench_exit run_with_reactor(struct run *run)
+static int start_offline(struct run *run)
+{
+	const struct bench_options *options = run->options;
+
+	if (!*options->offline)
+		return 0;
+	int r = offline_init(&run->offline, &run->reactor, run->ledger, options->offline, options->prefix,
+	                     str_from(options->run), (uint32_t)options->rooms);
+	if (r != 0)
+		return r;
+	run->offline_started = true;
+	return offline_start(&run->offline);
+}
+
+/* All parts made and set going; what is made is unmade by stop() in any case. */
+static int start(struct run *run, struct buf *errp)
+{
+	int r = watch_signals(run);
+	if (r == 0)
+		r = fleet_init(&run->fleet, run->options, &run->reactor, run->ledger, run->delivery, errp);
+	if (r != 0)
+		return r;
+	r = publishers_init(&run->publishers, run->options, &run->fleet.clients, run->ledger, run->ack);
+	if (r == 0)
+		r = publishers_connect(&run->publishers);
+	if (r == 0)
+		r = start_offline(run);
+	if (r == AMQP_LINK_E_URI)
+		buf_puts(errp, "--amqp, --offline: expected amqp://user:password@host:port/vhost\n");
+	return r;
+}
+
+static void stop(struct run *run)
+{
+	if (run->offline_started)
+		offline_stop(&run->offline);
+	publishers_deinit(&run->publishers);
+	if (run->offline_started)
+		offline_deinit(&run->offline);
+	fleet_deinit(&run->fleet);
+	if (run->signals.fd >= 0)
+		close(run->signals.fd);
+}
+
+static enum bench_exit run_with_books(struct run *run)
 {
 	struct buf error GRID_CLEANUP(buf_deinit) = BUF_INIT;
 	enum bench_exit result = BENCH_EXIT_FAILED;
+	int r = start(run, &error);
 
-	int r = make_books(run);
-	if (r == 0)
-		r = watch_signals(run);
-	int f = fleet_init(&run->fleet, run->options, &run->reactor, run->ledger, run->delivery, &error);
-	if (r == 0)
-		r = f;
-	int p = publishers_init(&run->publishers, run->options, &run->fleet.clients, run->ledger, run->ack);
-	if (r == 0)
-		r = p;
-	if (r == 0)
+	if (r == 0) {
 		result = drive(run);
-	else if (r == FLEET_E_USAGE)
-		fprintf(stderr, "gridbench: %.*s", STR_ARG(buf_str(&error)));
-	else
-		fprintf(stderr, "gridbench: %s\n", strerrordesc_np(-r));
-	publishers_deinit(&run->publishers);
-	fleet_deinit(&run->fleet);
-	if (run->signals.fn)
-		close(run->signals.fd);
-	return r == FLEET_E_USAGE ? BENCH_EXIT_USAGE : result;
+	} else if (r > 0) {
+		progress_step(&run->progress, "%.*s", (int)(error.n - 1), error.p);
+		result = BENCH_EXIT_USAGE;
+	} else {
+		progress_step(&run->progress, "%s", strerrordesc_np(-r));
+	}
+	stop(run);
+	return result;
+}
+
+/* Each connection is a descriptor. */
+static bool enough_files(struct run *run)
+{
+	uint64_t wanted = (uint64_t)(run->options->connections + run->options->publishers) + OTHER_FILES;
+	uint64_t allowed = raise_file_limit();
+
+	if (wanted > allowed)
+		progress_step(&run->progress,
+		              "so many connections need %" PRIu64 " open files, %" PRIu64 " are allowed: ulimit -n", wanted,
+		              allowed);
+	return wanted <= allowed;
 }
 
 enum bench_exit bench_run(const struct bench_options *options)
@@ -380,9 +390,10 @@ enum bench_exit bench_run(const struct bench_options *options)
 	if (!run)
 		return result;
 	run->options = options;
+	run->signals = (struct watch){.fd = -1, .fn = on_signal};
 	progress_init(&run->progress);
-	if (enough_files((uint64_t)(options->connections + options->publishers)) && reactor_init(&run->reactor) == 0) {
-		result = run_with_reactor(run);
+	if (enough_files(run) && make_books(run) == 0 && reactor_init(&run->reactor) == 0) {
+		result = run_with_books(run);
 		reactor_deinit(&run->reactor);
 	}
 	ledger_free(run->ledger);

@@ -1,7 +1,6 @@
 #include "bench/url.h"
 
 #include <netdb.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

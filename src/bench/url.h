@@ -2,6 +2,7 @@
 #ifndef GRID_BENCH_URL_H
 #define GRID_BENCH_URL_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "base/err.h"
@@ -14,6 +15,7 @@ struct url {
 	char path[1024];
 	struct sockaddr_storage addr;
 	socklen_t addr_len;
+	bool refused; /* nobody listened there at the last attempt */
 };
 
 enum { URL_E_BAD = 1 };
