@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/help.h"
 #include "bench/options.h"
 #include "bench/run.h"
 
@@ -24,7 +25,7 @@ int main(int argc, char **argv)
 	}
 	switch (action) {
 	case BENCH_HELP:
-		bench_options_help(&text);
+		bench_help(&text);
 		return print(&text);
 	case BENCH_VERSION:
 		buf_puts(&text, "gridbench " GRID_VERSION "\n");

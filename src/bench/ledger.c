@@ -78,6 +78,11 @@ void ledger_example_add(struct ledger *ledger, enum finding finding, const struc
 	snprintf(example->session, sizeof(example->session), "%s", session);
 }
 
+const struct tally *ledger_counted(const struct ledger *ledger)
+{
+	return &ledger->counted;
+}
+
 const struct ledger_example *ledger_examples(const struct ledger *ledger, size_t *np)
 {
 	*np = ledger->n_examples;

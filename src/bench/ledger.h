@@ -126,6 +126,8 @@ void ledger_misrouted(struct ledger *ledger, const struct message_id *id, const 
 /* A message was found in the offline queue. `redelivered`: the broker may have shown it to us before. */
 void ledger_offline(struct ledger *ledger, const struct message_id *id, bool redelivered);
 
+/* What is counted as it happens, at no cost: without deliveries that are expected, made, lost or excused. */
+const struct tally *ledger_counted(const struct ledger *ledger);
 /* The sums as they stand. -ENOMEM. */
 GRID_MUST_CHECK int ledger_tally(struct ledger *ledger, struct tally *out);
 /* The first findings of each kind; those that are lost are known after ledger_find_lost(). */

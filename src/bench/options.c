@@ -11,7 +11,7 @@
 #include "wire/names.h"
 
 #define MAX_S 86400000 /* a day */
-#define LINE_MAX_BYTES 1024
+#define LINE_MAX_BYTES 8192
 #define RUN_LEN 8
 
 static const char *const distribution_names[] = {"uniform", "zipf", NULL};
@@ -22,7 +22,7 @@ static const char *const to_names[] = {"rooms", "users", "both", NULL};
 	.name = (name_), .type = OPTION_TYPE_##type_, .offset = offsetof(struct bench_options, field_), .dflt = (dflt_),   \
 	.help = (help_)
 
-static const struct option rows[] = {
+const struct option bench_option_rows[] = {
     {ROW("url", STRINGS, url, "ws://127.0.0.1:5200/ws", "a node or nginx; again for more, connections take turns")},
     {ROW("connections", INT, connections, "100", "websockets that receive"), .max = 1000000},
     {ROW("users", INT, users, "0", "connections are spread over so many users; 0: each its own"), .max = 1000000},
@@ -60,9 +60,9 @@ static const struct option rows[] = {
     OPTIONS_END,
 };
 
-#define N_ROWS (GRID_ARRAY_LEN(rows) - 1)
+#define N_ROWS (GRID_ARRAY_LEN(bench_option_rows) - 1)
 
-static const struct option_group group = {"", rows, 0};
+static const struct option_group group = {"", bench_option_rows, 0};
 static const struct option_set set = {&group, 1};
 
 /* Where values come from: a later source replaces lists, within one they grow. */
@@ -84,7 +84,7 @@ static int usage(struct buf *errp, const char *where, const char *what)
 static void complete_value(const struct bench_options *options, const struct source *source, const struct option *row,
                            const char *text, struct buf *out)
 {
-	if (row->type == OPTION_TYPE_STRINGS && source->given[row - rows]) {
+	if (row->type == OPTION_TYPE_STRINGS && source->given[row - bench_option_rows]) {
 		options_get(&set, options, row->name, out);
 		buf_putc(out, ',');
 	}
@@ -114,7 +114,7 @@ static int set_option(struct bench_options *options, struct source *source, cons
 	if (r < 0)
 		return r;
 	buf_reset(errp);
-	source->given[row - rows] = true;
+	source->given[row - bench_option_rows] = true;
 	return 0;
 }
 
@@ -309,46 +309,4 @@ int bench_options_parse(struct bench_options *options, enum bench_action *action
 void bench_options_deinit(struct bench_options *options)
 {
 	options_deinit(&set, options);
-}
-
-/* --- help --------------------------------------------------------------------------------------------------------- */
-
-static void put_value_name(const struct option *row, struct buf *out)
-{
-	static const char *const names[] = {
-	    [OPTION_TYPE_STRING] = " TEXT", [OPTION_TYPE_STRINGS] = " LIST",  [OPTION_TYPE_INT] = " N",
-	    [OPTION_TYPE_BOOL] = "",        [OPTION_TYPE_DURATION] = " TIME", [OPTION_TYPE_SIZE] = " BYTES",
-	};
-
-	if (row->type != OPTION_TYPE_ENUM) {
-		buf_puts(out, names[row->type]);
-		return;
-	}
-	for (size_t i = 0; row->choices[i]; i++)
-		buf_printf(out, "%c%s", i ? '|' : ' ', row->choices[i]);
-}
-
-static void put_row(struct buf *out, const char *left, const char *help, const char *dflt)
-{
-	buf_printf(out, "  --%-26s %s", left, help);
-	if (*dflt)
-		buf_printf(out, " (%s)", dflt);
-	buf_putc(out, '\n');
-}
-
-void bench_options_help(struct buf *out)
-{
-	struct buf left GRID_CLEANUP(buf_deinit) = BUF_INIT;
-
-	for (const struct option *row = rows; row->name; row++) {
-		buf_reset(&left);
-		buf_puts(&left, row->name);
-		put_value_name(row, &left);
-		buf_putc(&left, '\0');
-		if (!left.failed)
-			put_row(out, left.p, row->help, row->type == OPTION_TYPE_BOOL ? "" : row->dflt);
-	}
-	put_row(out, "scenario FILE", "options from a file: one a line, without the dashes; # comments", "");
-	put_row(out, "help", "print this", "");
-	put_row(out, "version", "print the version", "");
 }

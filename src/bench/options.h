@@ -47,6 +47,7 @@ enum { BENCH_OPTIONS_E_USAGE = 1 };
 GRID_MUST_CHECK int bench_options_parse(struct bench_options *options, enum bench_action *actionp, int argc,
                                         char *const *argv, struct buf *errp);
 void bench_options_deinit(struct bench_options *options);
-void bench_options_help(struct buf *out);
+/* The table itself; ends with a row without a name. */
+extern const struct option bench_option_rows[];
 
 #endif

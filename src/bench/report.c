@@ -131,8 +131,16 @@ static void put_generator(const struct report *report, struct buf *out)
 	buf_printf(out, "%-12s%.0f %% of one core, largest lag %.1f ms, %" PRIu64 " late sends\n", "generator",
 	           report->cpu_share * 100, ms(report->max_lag_us), report->late_sends);
 	if (report_saturated(report))
-		buf_puts(out, "            SATURATED: gridbench itself was too slow. Do not trust times and rates; use fewer\n"
-		              "            connections, a lower rate, or another machine beside this one.\n");
+		buf_puts(out, "            SATURATED: gridbench, or the machine it runs on, was too slow. Do not trust times\n"
+		              "            and rates; use fewer connections, a lower rate, or a machine of its own.\n");
+}
+
+static void put_rate(const struct report *report, struct buf *out)
+{
+	buf_printf(out, "%-12s%.0f published/s", "rate", (double)report->tally.publishes.attempted / report->seconds);
+	if (report->wanted_rate)
+		buf_printf(out, " of %" PRIu64 " wanted", report->wanted_rate);
+	buf_printf(out, ", %.0f received/s\n", (double)report->received / report->seconds);
 }
 
 void report_text(const struct report *report, struct buf *out)
@@ -145,8 +153,7 @@ void report_text(const struct report *report, struct buf *out)
 		PUT_ROW(out, "", {"reconnects", report->reconnects}, {"attempts that failed", report->refused});
 	PUT_ROW(out, "publishes", {"attempted", t->publishes.attempted}, {"acknowledged", t->publishes.acknowledged},
 	        {"refused", t->publishes.refused}, {"unknown", t->publishes.unknown});
-	buf_printf(out, "%-12s%.0f published/s, %.0f received/s\n", "rate",
-	           (double)t->publishes.attempted / report->seconds, (double)report->received / report->seconds);
+	put_rate(report, out);
 	put_rooms(&t->rooms, out);
 	put_users(report, out);
 	if (t->misrouted || report->foreign)

@@ -8,7 +8,8 @@
 
 struct report {
 	const char *run;
-	double seconds; /* of publishing */
+	double seconds;       /* of publishing */
+	uint64_t wanted_rate; /* messages a second; 0: any */
 	uint64_t connections, reconnects, refused;
 	uint64_t received; /* messages, at all sessions */
 	uint64_t foreign;

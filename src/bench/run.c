@@ -198,15 +198,15 @@ static void show(struct run *run)
 {
 	static const char *const names[] = {"connecting", "publishing", "settling", "done"};
 
-	if (!progress_due(&run->progress, run->reactor.now_us) || ledger_tally(run->ledger, &run->tally) != 0)
+	if (!progress_due(&run->progress, run->reactor.now_us))
 		return;
-	const struct tally_publishes *p = &run->tally.publishes;
+	const struct tally *counted = ledger_counted(run->ledger);
 	progress_show(&run->progress,
 	              "%s %" PRIu64 " s: %zu of %u connections, %" PRIu64 " published, %" PRIu64 " acknowledged, %" PRIu64
 	              " received, %" PRIu64 " doubled",
 	              names[run->phase], (run->reactor.now_us - run->since_us) / 1000000, run->fleet.shared.complete,
-	              run->fleet.n, p->attempted, p->acknowledged, run->fleet.shared.received,
-	              run->tally.rooms.doubled + run->tally.users.doubled);
+	              run->fleet.n, counted->publishes.attempted, counted->publishes.acknowledged,
+	              run->fleet.shared.received, counted->rooms.doubled + counted->users.doubled);
 }
 
 static void turn(struct run *run)
@@ -235,6 +235,7 @@ static struct report report_of(const struct run *run)
 	return (struct report){
 	    .run = run->options->run,
 	    .seconds = (double)run->published_us / 1e6,
+	    .wanted_rate = (uint64_t)run->options->rate,
 	    .connections = run->fleet.n,
 	    .reconnects = run->fleet.clients.reconnects,
 	    .refused = run->fleet.clients.refused,
