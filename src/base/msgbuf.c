@@ -13,6 +13,7 @@ struct msgbuf *msgbuf_new(size_t len)
 		return NULL;
 	m->refs = 1;
 	m->len = (uint32_t)len;
+	m->notice = NULL;
 	m->data = (unsigned char *)(m + 1) + MSGBUF_HEADROOM;
 	return m;
 }

@@ -15,6 +15,7 @@ struct msgbuf {
 	uint32_t refs;
 	uint32_t len;
 	unsigned char *data; /* MSGBUF_HEADROOM writable bytes lie before it */
+	void *notice;        /* core's: who wants to know when a socket has taken it, or NULL; loop thread only */
 };
 
 /* One reference, `len` bytes to fill in, or NULL when out of memory. */

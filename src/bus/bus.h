@@ -50,7 +50,7 @@ enum bus_publish_result { BUS_CONFIRMED, BUS_UNROUTED, BUS_FAILED };
 
 enum bus_settle_how {
 	BUS_ACCEPTED, /* done with it */
-	BUS_STRAY,    /* for a user who is not here: must go where absent users' messages go */
+	BUS_STRAY,    /* the copies of users not `placed` must go where absent users' messages go; there is one at least */
 	BUS_REJECTED, /* nothing can be done with it: drop */
 };
 
@@ -61,6 +61,8 @@ enum { BUS_E_BUSY = 1, BUS_E_UNAVAILABLE };
 struct bus_target {
 	struct key key;
 	struct msgbuf *frame;
+	bool placed; /* core's: this user's copy is on a socket of his, or need not be kept; settled as BUS_STRAY it goes
+	              * nowhere else */
 };
 
 #define BUS_TARGETS_MAX 17 /* the routing key and at most 16 of a CC header */
@@ -73,6 +75,14 @@ struct bus_delivery {
 	bool redelivered;  /* the bus says it may have been delivered before */
 	char session[ULID_LEN + 1];
 	uint64_t expires_at_ms; /* monotonic; 0: never */
+
+	struct { /* nothing to drivers; see core/holding.h */
+		struct bus_delivery *prev, *next;
+		uint64_t due_ms;
+		uint8_t state;
+		uint8_t waiting;
+		uint8_t how;
+	} core;
 	struct bus_target targets[];
 };
 
@@ -111,7 +121,8 @@ struct bus_env {
 	void (*wake)(void *arg); /* any thread: call bus_turn() soon */
 	void *wake_arg;
 	const char *node_id;
-	const char *epoch; /* this life of the node, a ULID */
+	const char *epoch;     /* this life of the node, a ULID */
+	const char *state_dir; /* a folder for what the next life is to know; empty: none */
 	struct metric_registry *metrics;
 };
 

@@ -6,6 +6,8 @@
 
 #include <utlist.h>
 
+#include "core/drain.h"
+#include "core/fanout.h"
 #include "core/hub_impl.h"
 
 #define HELD_RETRY_MS 5000
@@ -21,14 +23,12 @@ static const struct metric_row fixed_rows[] = {
     METRIC_COUNTER_ROW(struct hub_counters, frames_out, "grid_frames_sent_total", NULL, "Frames given to sockets"),
     METRIC_COUNTER_ROW(struct hub_counters, deliveries, "grid_fanout_total", NULL,
                        "Messages from the bus times the sessions each went to"),
-    METRIC_COUNTER_ROW(struct hub_counters, deliveries_expired, "grid_expired_total", NULL,
-                       "Deliveries dropped because their expiration had passed"),
     METRIC_COUNTER_ROW(struct hub_counters, deliveries_too_large, "grid_too_large_total", NULL,
                        "Deliveries larger than limits.queue, which no client can be sent"),
     METRIC_COUNTER_ROW(struct hub_counters, strays_user, "grid_strays_total", "kind=\"user\"",
-                       "Deliveries nobody here wanted; a user's is handed to the offline queue"),
+                       "Deliveries nobody here took: a user's was handed to the offline queue, a room's dropped"),
     METRIC_COUNTER_ROW(struct hub_counters, strays_room, "grid_strays_total", "kind=\"room\"",
-                       "Deliveries nobody here wanted; a user's is handed to the offline queue"),
+                       "Deliveries nobody here took: a user's was handed to the offline queue, a room's dropped"),
     METRIC_COUNTER_ROW(struct hub_counters, too_slow, "grid_sessions_too_slow_total", NULL,
                        "Sessions closed because more waited for them than limits.queue (4004)"),
     METRIC_COUNTER_ROW(struct hub_counters, abuse, "grid_sessions_abuse_total", NULL,
@@ -69,7 +69,18 @@ int hub_new(const struct hub_env *env, struct now now, struct hub **hubp)
 	hub->metrics = env->metrics;
 	snprintf(hub->origin, sizeof(hub->origin), "%s.%s", env->node_id, env->epoch);
 	metrics_add(env->metrics, &hub->metric_set, hub->metric_rows, fill_rows(hub->metric_rows), &hub->counters);
-	topics_init(&hub->topics, (uint64_t)env->config->linger.user, (uint64_t)env->config->linger.room, env->metrics);
+	const uint64_t linger_ms[LINGER_COUNT] = {
+	    [LINGER_USER] = (uint64_t)env->config->linger.user,
+	    [LINGER_ROOM] = (uint64_t)env->config->linger.room,
+	    [LINGER_RESTORED] = (uint64_t)env->config->linger.restored,
+	};
+	const struct holding_limits limits = {
+	    .hold_ms = (uint64_t)env->config->stray.hold,
+	    .hold_until_ms = now.mono_ms + (uint64_t)env->config->stray.hold_at_start,
+	    .max = (size_t)env->config->stray.max,
+	};
+	topics_init(&hub->topics, linger_ms, env->metrics);
+	holding_init(&hub->holding, &limits, env->metrics);
 	publishes_init(&hub->publishes, (uint64_t)env->config->timeout.publish, env->metrics);
 	*hubp = hub;
 	return 0;
@@ -81,6 +92,7 @@ struct hub *hub_free(struct hub *hub)
 		GRID_ASSERT(!hub->sessions && !hub->bus);
 		publishes_deinit(&hub->publishes);
 		topics_deinit(&hub->topics);
+		holding_deinit(&hub->holding);
 		metrics_remove(hub->metrics, &hub->metric_set);
 		free(hub);
 	}
@@ -89,6 +101,8 @@ struct hub *hub_free(struct hub *hub)
 
 void hub_set_bus(struct hub *hub, struct bus *bus)
 {
+	if (!bus && hub->bus)
+		fanout_end(hub);
 	hub->bus = bus;
 }
 
@@ -112,23 +126,6 @@ bool hub_ready(const struct hub *hub, const char **whyp)
 	else
 		*whyp = NULL;
 	return !*whyp;
-}
-
-/* A spread of the retry, so that clients do not all come back at once. */
-static int64_t spread(const struct session *s)
-{
-	return 500 + (unsigned char)s->id.text[ULID_LEN - 1] * 7 + (unsigned char)s->id.text[ULID_LEN - 2] * 13;
-}
-
-void hub_drain(struct hub *hub, struct now now)
-{
-	struct session *s, *next;
-
-	hub->now = now;
-	hub->draining = true;
-	DL_FOREACH_SAFE(hub->sessions, s, next)
-		if (s->state != SESSION_CLOSING)
-			session_bye(s, "drain", spread(s), CLOSE_DRAIN, "draining");
 }
 
 /* --- topics and the bus ------------------------------------------------------------------------------------------- */
@@ -218,7 +215,9 @@ static void on_restored(void *ctx, const struct key *key)
 {
 	struct hub *hub = ctx;
 
-	if (topics_restore(&hub->topics, key, hub->now.mono_ms) != 0)
+	if (topics_restore(&hub->topics, key, hub->now.mono_ms) == 0)
+		admit_waiting(topics_find(&hub->topics, key));
+	else
 		log_limited(&hub->log_limit, hub->now.mono_ms, LOG_LEVEL_WARN, "topic.not_restored",
 		            "key=%s why=\"out of memory\" hint=\"it stays bound until the node starts again\"", key->text);
 }
@@ -256,69 +255,6 @@ static void on_published(void *ctx, struct bus_publication *publication, enum bu
 	publishes_unpark(&hub->publishes, hub->bus);
 }
 
-/* --- fan-out ------------------------------------------------------------------------------------------------------ */
-
-/* Nobody's queue could ever hold it: its publisher is at fault, and no receiver is closed for that. */
-static void drop_too_large(struct hub *hub, const struct topic *topic, const struct msgbuf *frame)
-{
-	counter_add(&hub->counters.deliveries_too_large, 1);
-	log_limited(&hub->log_limit, hub->now.mono_ms, LOG_LEVEL_WARN, "delivery.too_large",
-	            "key=%s bytes=%u hint=\"above limits.queue, so no client can be sent it\"", topic->key.text,
-	            frame->len);
-}
-
-/* Appends the frame to every member's queue; how many there were. */
-static size_t fan_out(struct hub *hub, const struct topic *topic, const struct bus_delivery *d, struct msgbuf *frame)
-{
-	struct subscription *sub;
-	size_t n = 0;
-
-	if (frame->len > hub->config->limits.queue) {
-		drop_too_large(hub, topic, frame);
-		return 0;
-	}
-	DL_FOREACH(topic->members, sub) {
-		if (sub->session->state == SESSION_CLOSING)
-			continue;
-		n++;
-		if (d->no_echo && memcmp(sub->session->id.text, d->session, ULID_LEN) == 0)
-			continue;
-		session_push(sub->session, frame);
-	}
-	counter_add(&hub->counters.deliveries, n);
-	return n;
-}
-
-static enum bus_settle_how deliver(struct hub *hub, const struct bus_delivery *d)
-{
-	bool for_user = false;
-	size_t receivers = 0;
-
-	if (d->expires_at_ms && d->expires_at_ms <= hub->now.mono_ms) {
-		counter_add(&hub->counters.deliveries_expired, 1);
-		return BUS_REJECTED;
-	}
-	for (size_t i = 0; i < d->n_targets; i++) {
-		const struct bus_target *target = &d->targets[i];
-		struct topic *topic = topics_find(&hub->topics, &target->key);
-		if (topic)
-			receivers += fan_out(hub, topic, d, target->frame);
-		for_user |= target->key.kind == KEY_USER;
-	}
-	if (receivers)
-		return BUS_ACCEPTED;
-	counter_add(for_user ? &hub->counters.strays_user : &hub->counters.strays_room, 1);
-	return for_user ? BUS_STRAY : BUS_REJECTED;
-}
-
-static void on_message(void *ctx, struct bus_delivery *const *batch, size_t n)
-{
-	struct hub *hub = ctx;
-
-	for (size_t i = 0; i < n; i++)
-		bus_settle(hub->bus, batch[i], deliver(hub, batch[i]));
-}
-
 static void on_fatal(void *ctx, const char *what)
 {
 	struct hub *hub = ctx;
@@ -328,7 +264,7 @@ static void on_fatal(void *ctx, const char *what)
 }
 
 const struct bus_upcalls hub_upcalls = {
-    .message = on_message,
+    .message = fanout_on_message,
     .bound = on_bound,
     .restored = on_restored,
     .published = on_published,
@@ -338,12 +274,17 @@ const struct bus_upcalls hub_upcalls = {
 
 /* --- turns -------------------------------------------------------------------------------------------------------- */
 
+void hub_flush_soon(struct hub *hub)
+{
+	hub->transport->flush_soon(hub->transport_ctx);
+}
+
 void hub_touch(struct hub *hub, struct session *s)
 {
 	if (s->touched)
 		return;
 	if (!hub->touched)
-		hub->transport->flush_soon(hub->transport_ctx);
+		hub_flush_soon(hub);
 	s->touched = true;
 	LL_PREPEND2(hub->touched, s, touched_next);
 }
@@ -359,7 +300,7 @@ void hub_untouch(struct hub *hub, struct session *s)
 void hub_bury(struct hub *hub, struct session *s)
 {
 	if (!hub->closing)
-		hub->transport->flush_soon(hub->transport_ctx);
+		hub_flush_soon(hub);
 	s->buried = true;
 	LL_PREPEND2(hub->closing, s, closing_next);
 }
@@ -382,6 +323,7 @@ void hub_flush(struct hub *hub)
 		hub_untouch(hub, s);
 		hub->transport->flush(s->conn);
 	}
+	fanout_flushed(hub);
 }
 
 static void earn_unbinds(struct hub *hub, uint64_t passed_ms)
@@ -400,6 +342,8 @@ void hub_tick(struct hub *hub, struct now now)
 	hub->tick_ms = now.mono_ms;
 	topics_tick(&hub->topics, now.mono_ms);
 	publishes_tick(&hub->publishes, now.mono_ms);
+	fanout_tick(hub);
+	drain_step(hub);
 	if (now.mono_ms >= hub->held_due_ms) {
 		hub->held_due_ms = now.mono_ms + HELD_RETRY_MS;
 		topics_retry_held(&hub->topics);

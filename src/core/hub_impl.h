@@ -3,6 +3,7 @@
 #define GRID_CORE_HUB_IMPL_H
 
 #include "base/log.h"
+#include "core/holding.h"
 #include "core/hub.h"
 #include "core/publishes.h"
 #include "core/session_impl.h"
@@ -15,7 +16,6 @@ struct hub_counters {
 	struct counter unauthorized;
 	struct counter frames_out;
 	struct counter deliveries;
-	struct counter deliveries_expired;
 	struct counter deliveries_too_large;
 	struct counter strays_user;
 	struct counter strays_room;
@@ -36,6 +36,7 @@ struct hub {
 	struct now now; /* of the last tick: for what comes from the bus */
 	struct topics topics;
 	struct publishes publishes;
+	struct holding holding;
 	struct session *sessions;
 	struct session *touched; /* to be flushed */
 	struct session *closing; /* still hold subscriptions, given back on the next flush */
@@ -45,6 +46,8 @@ struct hub {
 	uint64_t tick_ms; /* of the last hub_tick() */
 	bool was_up;
 	bool draining;
+	uint64_t bye_by_ms;   /* draining: when all have been told */
+	uint32_t byes;        /* and how many have */
 	uint64_t unbinds_due; /* how many may still go, in thousandths */
 	uint64_t held_due_ms;
 	void (*on_fatal)(void *arg, const char *what);
@@ -59,6 +62,8 @@ struct hub {
 
 /* Gives the bus as many binds and unbinds as it takes. */
 void hub_pump(struct hub *hub);
+/* There will be something to do in hub_flush(). */
+void hub_flush_soon(struct hub *hub);
 /* The session has something to send. */
 void hub_touch(struct hub *hub, struct session *s);
 /* Forgets a touch: the session goes. */

@@ -8,12 +8,14 @@
 
 #include "base/log.h"
 #include "core/auth.h"
+#include "core/drain.h"
+#include "core/fanout.h"
 #include "core/hub_impl.h"
 #include "core/session_impl.h"
 #include "wire/frame.h"
 
 #define FAULTS_MAX 100 /* more bad requests than this at once, or one a second for long, end in 4005 */
-#define RETRY_SPREAD_MS 2000
+#define RETRY_MS 2000
 
 static const char *const state_names[] = {"opening", "open", "closing"};
 
@@ -41,7 +43,7 @@ const char *session_describe(const struct session *s)
 
 void session_update_pause(struct session *s)
 {
-	bool pause = s->state == SESSION_OPENING || s->parked > 0;
+	bool pause = s->state == SESSION_OPENING || s->parked > 0 || s->hub->draining;
 
 	if (pause == s->paused || s->state == SESSION_CLOSING)
 		return;
@@ -51,65 +53,6 @@ void session_update_pause(struct session *s)
 
 /* --- what goes out ------------------------------------------------------------------------------------------------ */
 
-static void charge(struct session *s, uint32_t bytes_before)
-{
-	struct counter *total = &s->hub->counters.queued_bytes;
-	counter_set(total, counter_get(total) + s->out.bytes - bytes_before);
-}
-
-static void drop_output(struct session *s)
-{
-	uint32_t before = s->out.bytes;
-	outq_deinit(&s->out);
-	charge(s, before);
-}
-
-static void too_slow(struct session *s)
-{
-	struct hub *hub = s->hub;
-
-	counter_add(&hub->counters.too_slow, 1);
-	log_limited(&hub->log_limit, hub->now.mono_ms, LOG_LEVEL_WARN, "session.too_slow", "%s queued_bytes=%u",
-	            session_describe(s), s->out.bytes);
-	drop_output(s);
-	session_close(s, CLOSE_TOO_SLOW, "too slow to read");
-}
-
-/* Is there room for so many bytes more? Between two flushes more can come than the queue holds, and that says nothing
- * about the client: who is slow shows when the socket is offered what waits. */
-static bool make_room(struct session *s, uint32_t bytes)
-{
-	while ((int64_t)s->out.bytes + bytes > s->hub->config->limits.queue) {
-		uint32_t before = s->out.bytes;
-		s->hub->transport->flush(s->conn);
-		if (s->out.bytes == before)
-			return false;
-	}
-	return true;
-}
-
-void session_push(struct session *s, struct msgbuf *frame)
-{
-	if (s->state == SESSION_CLOSING)
-		return;
-	if (!make_room(s, frame->len)) {
-		too_slow(s);
-		return;
-	}
-	uint32_t before = s->out.bytes;
-	if (outq_push(&s->out, frame) != 0) {
-		too_slow(s);
-		return;
-	}
-	charge(s, before);
-	hub_touch(s->hub, s);
-}
-
-void session_send(struct session *s, struct msgbuf *frame)
-{
-	session_push(s, frame);
-}
-
 void session_push_text(struct session *s, struct buf *json)
 {
 	struct msgbuf *frame = json->failed ? NULL : frame_text(buf_str(json));
@@ -118,7 +61,7 @@ void session_push_text(struct session *s, struct buf *json)
 	if (frame)
 		session_push(s, frame);
 	else
-		too_slow(s); /* an answer lost for want of memory must not go unnoticed: the client comes back */
+		session_too_slow(s); /* an answer lost for want of memory must not go unnoticed: the client comes back */
 	msgbuf_unref(frame);
 }
 
@@ -202,23 +145,33 @@ void session_welcome(struct session *s, bool bound)
 		return;
 	set_state(s, SESSION_OPEN);
 	push_welcome(s, bound);
+	fanout_welcomed(s);
 	session_update_pause(s);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
-static void leave_all(struct session *s)
+/* The own key is the last in the list, having been the first. */
+static void leave_rooms(struct session *s)
 {
-	while (s->subs)
+	while (s->subs != s->own)
 		topics_unsubscribe(&s->hub->topics, s->subs, &s->subs, s->hub->now.mono_ms);
-	s->own = NULL;
 	s->rooms = 0;
+}
+
+static void leave_own(struct session *s)
+{
+	if (s->own)
+		topics_unsubscribe(&s->hub->topics, s->own, &s->subs, s->hub->now.mono_ms);
+	s->own = NULL;
 }
 
 void session_let_go(struct session *s)
 {
 	publishes_forget_session(s);
-	leave_all(s);
+	leave_rooms(s);
+	if (s->own && s->own->waiting)
+		leave_own(s);
 	hub_pump(s->hub);
 }
 
@@ -250,11 +203,11 @@ static void admit(struct session *s, const struct handshake *handshake)
 		return;
 	}
 	if (hub->draining) {
-		session_bye(s, "drain", RETRY_SPREAD_MS, CLOSE_DRAIN, "draining");
+		drain_bye(s);
 		return;
 	}
 	if (!hub->was_up) {
-		session_bye(s, "unavailable", RETRY_SPREAD_MS, CLOSE_TRY_LATER, "the bus is not there yet");
+		session_bye(s, "unavailable", RETRY_MS, CLOSE_TRY_LATER, "the bus is not there yet");
 		return;
 	}
 	if (topics_subscribe(&hub->topics, &user, s, &s->subs, &s->own) != 0) {
@@ -296,7 +249,9 @@ void session_closed(struct session *s, struct now now)
 		set_state(s, SESSION_CLOSING);
 	hub_exhume(hub, s);
 	session_let_go(s);
-	drop_output(s);
+	leave_own(s);
+	hub_pump(hub);
+	session_drop_output(s);
 	hub_untouch(hub, s);
 	DL_DELETE(hub->sessions, s);
 	counter_sub(&hub->counters.sessions, 1);
@@ -338,37 +293,4 @@ void session_receive(struct session *s, struct str frame, struct now now)
 		               : rc == REQUEST_E_BAD_REQUEST ? ERROR_BAD_REQUEST
 		                                             : ERROR_INTERNAL);
 	request_deinit(&req);
-}
-
-/* --- what the transport takes ------------------------------------------------------------------------------------- */
-
-size_t session_gather(struct session *s, unsigned char *dst, size_t max)
-{
-	uint32_t before = s->out.bytes;
-	size_t n = 0;
-
-	for (struct msgbuf *m; (m = outq_peek(&s->out)) && m->len <= max - n;) {
-		memcpy(dst + n, m->data, m->len);
-		n += m->len;
-		counter_add(&s->hub->counters.frames_out, 1);
-		msgbuf_unref(outq_pop(&s->out));
-	}
-	charge(s, before);
-	return n;
-}
-
-struct msgbuf *session_take(struct session *s)
-{
-	uint32_t before = s->out.bytes;
-	struct msgbuf *m = outq_pop(&s->out);
-
-	charge(s, before);
-	if (m)
-		counter_add(&s->hub->counters.frames_out, 1);
-	return m;
-}
-
-bool session_has_output(const struct session *s)
-{
-	return s->out.n > 0;
 }

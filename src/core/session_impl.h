@@ -19,9 +19,9 @@ struct session {
 	struct session *prev, *next;  /* all sessions of the hub */
 	struct session *touched_next; /* hub->touched */
 	struct session *closing_next; /* hub->closing */
-	struct subscription *own;     /* its user's key; NULL before it is known and after CLOSING */
-	struct subscription *subs;    /* all, the own one included */
-	struct publish *publishes;    /* under way */
+	struct subscription *own;  /* its user's key, until the socket is gone: what it takes tells by that whose it was */
+	struct subscription *subs; /* all, the own one included */
+	struct publish *publishes; /* under way */
 	struct outq out;
 	struct ulid id;
 	uint8_t state; /* enum session_state; changed by set_state() only */
@@ -34,10 +34,20 @@ struct session {
 	uint64_t faults_at_ms;
 };
 
+/* session_out.c */
+
 /* Appends a frame for the client: charged, and closed as too slow when it is over its limit. Takes a reference of its
  * own. Does nothing once CLOSING. */
 void session_push(struct session *s, struct msgbuf *frame);
-/* The same for text built here; resets the buffer. */
+/* The same for one that waited for its user. False: there is no room for it. */
+bool session_offer(struct session *s, struct msgbuf *frame);
+/* It has not read, or there was no memory to keep something for it: drops what waits for it and closes it. */
+void session_too_slow(struct session *s);
+void session_drop_output(struct session *s);
+
+/* session.c */
+
+/* Appends text built here as a frame; resets the buffer. */
 void session_push_text(struct session *s, struct buf *json);
 
 /* Opens an answer in `out`: `{"op":"ok","ref":...`; the caller appends `,"k":v` and session_push_text() after '}'. */
@@ -50,7 +60,7 @@ void session_welcome(struct session *s, bool bound);
 void session_bye(struct session *s, const char *code, int64_t retry_ms, uint16_t close_code, const char *reason);
 /* Closes; what it holds of topics and publishes is given back on the hub's next flush. */
 void session_close(struct session *s, uint16_t code, const char *reason);
-/* Gives back what it holds of others; afterwards only its own output is left. */
+/* Gives back what it holds of others; afterwards only its own output is left, and its user's key. */
 void session_let_go(struct session *s);
 /* Stop or go on reading, whatever asks for it. */
 void session_update_pause(struct session *s);

@@ -38,9 +38,10 @@ enum topic_op topic_next_op(bool wanted, enum topic_has has)
 	return TOPIC_OP_NONE;
 }
 
-void topics_init(struct topics *t, uint64_t linger_user_ms, uint64_t linger_room_ms, struct metric_registry *metrics)
+void topics_init(struct topics *t, const uint64_t linger_ms[LINGER_COUNT], struct metric_registry *metrics)
 {
-	*t = (struct topics){.linger_ms = {[KEY_USER] = linger_user_ms, [KEY_ROOM] = linger_room_ms}, .metrics = metrics};
+	*t = (struct topics){.metrics = metrics};
+	memcpy(t->linger_ms, linger_ms, sizeof(t->linger_ms));
 	metrics_add(metrics, &t->metric_set, rows, GRID_ARRAY_LEN(rows), &t->counters);
 }
 
@@ -93,17 +94,18 @@ static void end_linger(struct topics *t, struct topic *topic)
 {
 	if (!topic->linger_until)
 		return;
-	DL_DELETE2(t->lingering[topic->key.kind], topic, linger_prev, linger_next);
+	DL_DELETE2(t->lingering[topic->linger], topic, linger_prev, linger_next);
 	topic->linger_until = 0;
 	counter_sub(&t->counters.lingering, 1);
 }
 
-static void start_linger(struct topics *t, struct topic *topic, uint64_t now_ms)
+static void start_linger(struct topics *t, struct topic *topic, enum topic_linger linger, uint64_t now_ms)
 {
-	if ((topic->has != TOPIC_YES && topic->has != TOPIC_ASKED) || t->linger_ms[topic->key.kind] == 0)
+	if ((topic->has != TOPIC_YES && topic->has != TOPIC_ASKED) || t->linger_ms[linger] == 0)
 		return; /* nothing is bound that would be worth keeping */
-	topic->linger_until = now_ms + t->linger_ms[topic->key.kind];
-	DL_APPEND2(t->lingering[topic->key.kind], topic, linger_prev, linger_next);
+	topic->linger = (uint8_t)linger;
+	topic->linger_until = now_ms + t->linger_ms[linger];
+	DL_APPEND2(t->lingering[linger], topic, linger_prev, linger_next);
 	counter_add(&t->counters.lingering, 1);
 }
 
@@ -223,7 +225,7 @@ void topics_unsubscribe(struct topics *t, struct subscription *sub, struct subsc
 	if (!is_wanted(topic)) {
 		set_held(t, topic, false);
 		topic->refused = 0;
-		start_linger(t, topic, now_ms);
+		start_linger(t, topic, topic->key.kind == KEY_USER ? LINGER_USER : LINGER_ROOM, now_ms);
 		settle_topic(t, topic);
 	}
 }
@@ -339,7 +341,7 @@ int topics_restore(struct topics *t, const struct key *key, uint64_t now_ms)
 	GRID_ASSERT(topic->has == TOPIC_NO);
 	set_has(t, topic, TOPIC_YES);
 	if (!is_wanted(topic))
-		start_linger(t, topic, now_ms);
+		start_linger(t, topic, LINGER_RESTORED, now_ms);
 	settle_topic(t, topic);
 	return 0;
 }
@@ -373,9 +375,9 @@ void topics_retry_held(struct topics *t)
 
 void topics_tick(struct topics *t, uint64_t now_ms)
 {
-	for (int kind = 0; kind < 2; kind++) {
+	for (int linger = 0; linger < LINGER_COUNT; linger++) {
 		struct topic *topic;
-		while ((topic = t->lingering[kind]) && topic->linger_until <= now_ms) {
+		while ((topic = t->lingering[linger]) && topic->linger_until <= now_ms) {
 			end_linger(t, topic);
 			settle_topic(t, topic);
 		}

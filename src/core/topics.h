@@ -64,6 +64,7 @@ struct subscription {
 	bool waiting; /* not bound yet: gets no messages */
 };
 
+enum topic_linger { LINGER_USER, LINGER_ROOM, LINGER_RESTORED, LINGER_COUNT };
 enum topic_queue { QUEUE_BIND_USER, QUEUE_BIND_ROOM, QUEUE_UNBIND, QUEUE_COUNT, QUEUE_NONE = QUEUE_COUNT };
 
 struct topic {
@@ -73,6 +74,7 @@ struct topic {
 	struct topic *move_prev, *move_next;
 	struct topic *linger_prev, *linger_next;
 	uint64_t linger_until; /* monotonic ms; 0: does not linger */
+	uint8_t linger;        /* enum topic_linger, while it does */
 	uint8_t has;           /* enum topic_has */
 	uint8_t queue;         /* enum topic_queue it stands in */
 	uint8_t refused;       /* refusals in a row of the operation that is wanted */
@@ -91,17 +93,17 @@ struct topics_counters {
 struct topics {
 	struct topic *by_key;
 	struct topic *queues[QUEUE_COUNT];
-	size_t queued[QUEUE_COUNT]; /* how many in each */
-	bool unbind_owed;           /* the last move was a bind */
-	struct topic *lingering[2]; /* by enum key_kind: one linger time each, so oldest first is soonest due first */
-	uint64_t linger_ms[2];
+	size_t queued[QUEUE_COUNT];            /* how many in each */
+	bool unbind_owed;                      /* the last move was a bind */
+	struct topic *lingering[LINGER_COUNT]; /* one linger time each, so oldest first is soonest due first */
+	uint64_t linger_ms[LINGER_COUNT];
 	size_t held; /* topics with `held` set */
 	struct metric_registry *metrics;
 	struct metric_set metric_set;
 	struct topics_counters counters;
 };
 
-void topics_init(struct topics *t, uint64_t linger_user_ms, uint64_t linger_room_ms, struct metric_registry *metrics);
+void topics_init(struct topics *t, const uint64_t linger_ms[LINGER_COUNT], struct metric_registry *metrics);
 /* No subscription may be left. */
 void topics_deinit(struct topics *t);
 
@@ -136,8 +138,8 @@ enum topic_outcome {
 };
 /* The bus answered the move under way. With TOPIC_NOTHING_NEW the topic may be gone afterwards. */
 enum topic_outcome topics_answered(struct topics *t, struct topic *topic, enum topic_answer answer);
-/* The bus holds this key from an earlier life of the node: it lingers, so that whoever comes back finds it bound.
- * -ENOMEM. */
+/* The bus holds this key from an earlier life of the node: it lingers, so that whoever comes back finds it bound, and
+ * those who wait for it can be admitted. -ENOMEM. */
 GRID_MUST_CHECK int topics_restore(struct topics *t, const struct key *key, uint64_t now_ms);
 /* Nothing is bound any more. */
 void topics_bindings_lost(struct topics *t);

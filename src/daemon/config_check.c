@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/units.h"
@@ -14,6 +16,7 @@
 #define UNIX_PREFIX "unix:"
 #define UNIX_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 #define PREFIX_MAX 32
+#define DEAD_AFTER_MIN_MS 3000 /* hellos come once a second at most, and some are late */
 
 /* Which of two options that do not fit each other somebody has set. */
 static const char *where_of_either(const struct config_loader *loader, const char *name, const char *other)
@@ -31,6 +34,29 @@ static void check_node_id(struct config_loader *loader)
 		                   LOG_QUOTED(str_from(id)));
 }
 
+/* 0, or the errno that keeps us from making files in it. */
+static int folder_errno(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return errno;
+	if (!S_ISDIR(st.st_mode))
+		return ENOTDIR;
+	return eaccess(path, R_OK | W_OK | X_OK) != 0 ? errno : 0;
+}
+
+static void check_state_dir(struct config_loader *loader)
+{
+	const char *path = loader->config->state_dir;
+	int err = *path ? folder_errno(path) : 0;
+
+	if (err != 0)
+		config_loader_fail(loader, config_loader_where(loader, "state_dir"),
+		                   "state_dir: expected a folder to write to, got %s: %s; as root: install -d -o %u -m 700 %s",
+		                   LOG_QUOTED(str_from(path)), strerror(err), (unsigned)geteuid(), LOG_QUOTED(str_from(path)));
+}
+
 static void check_prefix(struct config_loader *loader)
 {
 	struct str prefix = str_from(loader->config->bus.prefix);
@@ -41,28 +67,59 @@ static void check_prefix(struct config_loader *loader)
 		                   LOG_QUOTED(prefix));
 }
 
-/* `name` is above (or equal to) `below`, both durations. */
-static void check_order(struct config_loader *loader, const char *name, int64_t value, const char *below,
-                        int64_t below_value, bool equal_is_fine)
+/* `name` is above (or equal to) `below`, both in the same kind of units. */
+static void check_order(struct config_loader *loader, const struct unit *units, const char *name, int64_t value,
+                        const char *below, int64_t below_value, bool equal_is_fine)
 {
 	struct buf text GRID_CLEANUP(buf_deinit) = BUF_INIT;
 
 	if (value > below_value || (equal_is_fine && value == below_value))
 		return;
 	buf_printf(&text, "%s: expected %s %s (", name, equal_is_fine ? "at least" : "more than", below);
-	units_put(units_duration, below_value, &text);
+	units_put(units, below_value, &text);
 	buf_puts(&text, "), got ");
-	units_put(units_duration, value, &text);
+	units_put(units, value, &text);
 	config_loader_fail(loader, where_of_either(loader, name, below), "%.*s", STR_ARG(buf_str(&text)));
 }
 
 static void check_durations(struct config_loader *loader)
 {
 	const struct config *c = loader->config;
-	check_order(loader, "heartbeat.idle_timeout", c->core.heartbeat.idle_timeout, "heartbeat.interval",
+	check_order(loader, units_duration, "heartbeat.idle_timeout", c->core.heartbeat.idle_timeout, "heartbeat.interval",
 	            c->core.heartbeat.interval, false);
-	check_order(loader, "bus.rabbitmq.reconnect_max", c->bus.rabbitmq.reconnect_max, "bus.rabbitmq.reconnect_min",
-	            c->bus.rabbitmq.reconnect_min, true);
+	check_order(loader, units_duration, "bus.rabbitmq.reconnect_max", c->bus.rabbitmq.reconnect_max,
+	            "bus.rabbitmq.reconnect_min", c->bus.rabbitmq.reconnect_min, true);
+}
+
+/* What a client may publish, others can be sent. */
+static void check_limits(struct config_loader *loader)
+{
+	const struct core_config *c = &loader->config->core;
+	check_order(loader, units_size, "limits.queue", c->limits.queue, "limits.frame", c->limits.frame, true);
+}
+
+/* A delivery that is held is one not acknowledged: with the whole prefetch held nothing more would come. */
+static void check_stray_max(struct config_loader *loader)
+{
+	int64_t prefetch = loader->config->bus.rabbitmq.prefetch, max = loader->config->core.stray.max;
+
+	if (max > prefetch / 2)
+		config_loader_fail(loader, where_of_either(loader, "stray.max", "bus.rabbitmq.prefetch"),
+		                   "stray.max: expected at most half of bus.rabbitmq.prefetch (%lld), got %lld",
+		                   (long long)prefetch, (long long)max);
+}
+
+static void check_dead_after(struct config_loader *loader)
+{
+	int64_t ms = loader->config->bus.node.dead_after;
+	struct buf text GRID_CLEANUP(buf_deinit) = BUF_INIT;
+
+	if (ms == 0 || ms >= DEAD_AFTER_MIN_MS)
+		return;
+	units_put(units_duration, ms, &text);
+	config_loader_fail(loader, config_loader_where(loader, "node.dead_after"),
+	                   "node.dead_after: expected 0 or at least %ds, got %.*s", DEAD_AFTER_MIN_MS / 1000,
+	                   STR_ARG(buf_str(&text)));
 }
 
 static bool is_unix(const char *address)
@@ -184,6 +241,7 @@ static void check_rabbitmq(struct config_loader *loader)
 	const struct rabbitmq_config *c = &loader->config->bus.rabbitmq;
 
 	check_broker_addresses(loader);
+	check_stray_max(loader);
 	check_readable(loader, "bus.rabbitmq.password_file", c->password_file);
 	if (!c->tls)
 		return;
@@ -198,8 +256,11 @@ static void check_rabbitmq(struct config_loader *loader)
 void config_check(struct config_loader *loader)
 {
 	check_node_id(loader);
+	check_state_dir(loader);
 	check_prefix(loader);
 	check_durations(loader);
+	check_dead_after(loader);
+	check_limits(loader);
 	check_listeners(loader);
 	if (loader->config->bus.driver == BUS_DRIVER_RABBITMQ)
 		check_rabbitmq(loader);

@@ -16,7 +16,6 @@
 #include "net/server.h"
 
 #define TICK_MS 100
-#define STOP_MS 5000
 
 struct node {
 	const struct config *config;
@@ -55,7 +54,7 @@ static void stop_when_empty(struct node *node, uint64_t now_ms)
 	if (node->stop_by_ms == 0 || (sessions > 0 && now_ms < node->stop_by_ms))
 		return;
 	if (sessions > 0)
-		log_warn("node.cut_off", "sessions=%zu after_ms=%d", sessions, STOP_MS);
+		log_warn("node.cut_off", "sessions=%zu after_ms=%lld", sessions, (long long)node->config->core.drain.timeout);
 	node->stop_by_ms = UINT64_MAX; /* said once */
 	loop_stop(node->loop);
 }
@@ -68,7 +67,7 @@ static void stop(struct node *node, const char *why)
 		return;
 	make_signals_final(); /* first: whoever has read that it stops may send the second signal */
 	log_info("node.stopping", "why=%s sessions=%zu", why, hub_session_count(node->hub));
-	node->stop_by_ms = now.mono_ms + STOP_MS;
+	node->stop_by_ms = now.mono_ms + (uint64_t)node->config->core.drain.timeout;
 	server_stop_accepting(node->server);
 	hub_drain(node->hub, now);
 	stop_when_empty(node, now.mono_ms);
@@ -189,6 +188,7 @@ static int start_bus(struct node *node)
 	    .wake_arg = node->waker,
 	    .node_id = node->config->node.id,
 	    .epoch = node->epoch.text,
+	    .state_dir = node->config->state_dir,
 	    .metrics = &node->metrics,
 	};
 	int r = bus_open(&node->config->bus, &env, &node->bus);

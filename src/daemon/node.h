@@ -2,7 +2,7 @@
  *
  *   start    loop ▶ server ▶ hub ▶ bus ▶ listeners
  *   run      the bus wakes the loop: hub_tick(), bus_turn(); the same every 100 ms
- *   stop     no new sockets, clients told to go elsewhere; over when they have gone, or after 5 s
+ *   stop     no new sockets, clients told to go elsewhere; over when they have gone, or after drain.timeout
  *   end      bus ▶ server ▶ hub ▶ loop
  *
  * Signals: SIGTERM and SIGINT stop, a second one ends the process at once. SIGHUP is logged and does nothing: the

@@ -74,8 +74,10 @@ static int new_message(const struct decoded *decoded, const struct incoming *in,
 static int new_control(const struct setup *setup, struct str routing_key, const struct decoded *decoded,
                        struct delivery **deliveryp)
 {
+	if (decoded->trusted && str_eq(decoded->message.type, STR(TYPE_HELLO)))
+		return DELIVERY_E_HELLO;
 	if (!decoded->trusted || !str_eq(decoded->message.type, STR(TYPE_LOOPBACK)) ||
-	    !str_eq(routing_key, str_from(setup->topology.epoch_key))) {
+	    !topology_is_epoch_key(&setup->topology, routing_key)) {
 		counter_add(&setup->counters->dropped_control, 1);
 		return DELIVERY_E_DROP;
 	}

@@ -52,7 +52,18 @@ static void on_letter(struct rabbitmq *r, struct letter *letter)
 	case LETTER_LOOPBACK:
 		status_on_check_letter(r);
 		break;
+	case LETTER_HELLO:
+		hello_on_letter(r);
+		break;
 	}
+}
+
+static void on_restored(struct rabbitmq *r, struct event *event)
+{
+	for (size_t i = 0; i < event->n_keys; i++)
+		bus_up_restored(r->bus, &event->keys[i]);
+	free(event->keys);
+	event->keys = NULL;
 }
 
 static void on_consumer_event(struct rabbitmq *r, struct event *event)
@@ -63,7 +74,12 @@ static void on_consumer_event(struct rabbitmq *r, struct event *event)
 		r->held_n = 0;
 		r->consumer_link = CONSUMER_BEGUN;
 		break;
+	case EVENT_RESTORED:
+		on_restored(r, event);
+		break;
 	case EVENT_CONSUMING:
+		memcpy(r->loopback_key, event->text, sizeof(r->loopback_key));
+		hello_on_serving(r, event->queue, event->text);
 		r->consumer_link = CONSUMER_CONSUMING;
 		r->bindings_lost = r->bindings_lost || event->flag;
 		r->check = CHECK_DUE;
@@ -90,6 +106,7 @@ static void on_publisher_event(struct rabbitmq *r, struct event *event)
 	switch (event->kind) {
 	case EVENT_UP:
 		r->publisher_link = PUBLISHER_UP;
+		hello_on_up(r);
 		break;
 	case EVENT_BLOCKED:
 		if (r->publisher_link != PUBLISHER_LOST)
@@ -159,6 +176,7 @@ static bool rabbitmq_turn(void *impl, uint64_t now_ms)
 			break;
 	}
 	status_advance(r);
+	hello_advance(r);
 	return consumer_has_mail(r->consumer) || publisher_has_mail(r->publisher);
 }
 
@@ -250,6 +268,8 @@ static void rabbitmq_close(void *impl)
 	free(r->ops);
 	topology_deinit(&r->setup.topology);
 	free(r->setup.node_id);
+	free(r->setup.epoch);
+	free(r->setup.state_dir);
 	metrics_remove(r->metrics, &r->metric_set);
 	free(r);
 }
@@ -267,8 +287,12 @@ static int rabbitmq_open(struct bus *bus, const struct bus_config *config, const
 	r->metrics = env->metrics;
 	rabbitmq_counters_add(env->metrics, &r->metric_set, &r->counters);
 	r->setup.node_id = strdup(env->node_id);
-	int rc = topology_init(&r->setup.topology, config->prefix, env->node_id, env->epoch);
-	if (rc == 0 && (!r->setup.node_id || !make_pools(r)))
+	r->setup.epoch = strdup(env->epoch);
+	r->setup.state_dir = strdup(env->state_dir);
+	r->check_letter.check =
+	    clock_unix_ms() * 1000; /* no number of an earlier life, whose last one may still lie there */
+	int rc = topology_init(&r->setup.topology, config->prefix, env->node_id);
+	if (rc == 0 && (!r->setup.node_id || !r->setup.epoch || !r->setup.state_dir || !make_pools(r)))
 		rc = -ENOMEM;
 	if (rc == 0)
 		rc = consumer_new(&r->setup, env->wake, env->wake_arg, &r->consumer);

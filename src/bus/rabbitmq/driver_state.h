@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "bus/bus.h"
 #include "bus/rabbitmq/consumer.h"
+#include "bus/rabbitmq/hello.h"
 #include "bus/rabbitmq/letters.h"
 #include "bus/rabbitmq/mail.h"
 #include "bus/rabbitmq/publisher.h"
@@ -36,11 +37,20 @@ struct rabbitmq {
 	bool bindings_lost;
 	uint64_t now_ms;
 
+	bool been_up; /* or blocked */
 	enum check check;
+	char loopback_key[sizeof(((struct event *)NULL)->text)]; /* what is bound last on the consumer's queue */
 	struct letter check_letter;
+	char check_key[sizeof(((struct event *)NULL)->text)]; /* the one of the letter that is out */
 	bool check_letter_out;
 	uint64_t check_deadline_ms;
 	struct event rebind;
+	struct {
+		struct letter letter;
+		bool out;
+		uint64_t at_ms;
+		struct hello next, sent; /* as it stands; as it is under way */
+	} hello;
 
 	struct op *ops; /* OPS_MAX, the free ones in a list */
 	struct op *free_ops;

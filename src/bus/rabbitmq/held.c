@@ -23,7 +23,7 @@ static void settle(struct rabbitmq *r, struct delivery *d)
 static size_t first_user(const struct bus_delivery *d)
 {
 	size_t i = 0;
-	while (i < d->n_targets && d->targets[i].key.kind != KEY_USER)
+	while (i < d->n_targets && (d->targets[i].key.kind != KEY_USER || d->targets[i].placed))
 		i++;
 	return i;
 }

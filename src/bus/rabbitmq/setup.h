@@ -14,6 +14,8 @@ struct setup {
 	const struct bus_config *config;
 	struct topology topology;
 	char *node_id;
+	char *epoch;                        /* this life of the node */
+	char *state_dir;                    /* empty: none */
 	struct rabbitmq_counters *counters; /* each counter has its one writer */
 };
 

@@ -25,6 +25,7 @@ struct bus {
 	struct bus_publication *publications[FAKE_MAX];
 	size_t n_publications;
 	enum bus_settle_how settled[FAKE_MAX];
+	unsigned placed[FAKE_MAX]; /* bit by bit, which targets of each were */
 	size_t n_settled;
 };
 
@@ -63,6 +64,9 @@ int bus_publish(struct bus *bus, struct bus_publication *publication)
 
 void bus_settle(struct bus *bus, struct bus_delivery *delivery, enum bus_settle_how how)
 {
+	ck_assert_uint_lt(bus->n_settled, FAKE_MAX);
+	for (size_t i = 0; i < delivery->n_targets; i++)
+		bus->placed[bus->n_settled] |= (unsigned)delivery->targets[i].placed << i;
 	bus->settled[bus->n_settled++] = how;
 	bus_delivery_deinit(delivery);
 	free(delivery);
@@ -128,7 +132,7 @@ static struct now now;
 static struct fake_conn conns[FAKE_MAX];
 static size_t n_conns;
 
-static void advance(uint64_t ms)
+static inline void advance(uint64_t ms)
 {
 	now.mono_ms += ms;
 	now.unix_ms += ms;
@@ -136,13 +140,15 @@ static void advance(uint64_t ms)
 	hub_flush(hub);
 }
 
-static void setup(void)
+static inline void setup(void)
 {
 	registry = (struct metric_registry){0};
 	config = (struct core_config){
 	    .heartbeat = {.interval = 25000, .idle_timeout = 60000},
 	    .limits = {.frame = 65536, .queue = 20000, .rooms = 3},
-	    .linger = {.room = 30000, .user = 2000, .unbind_rate = 500},
+	    .linger = {.room = 30000, .user = 2000, .restored = 60000, .unbind_rate = 500},
+	    .stray = {.hold = 5000, .hold_at_start = 0, .max = 5},
+	    .drain = {.timeout = 10000, .spread = 2000},
 	    .timeout = {.publish = 10000},
 	};
 	fake_bus = (struct bus){.state = BUS_DOWN, .publish_room = FAKE_MAX, .bind_room = FAKE_MAX};
@@ -155,7 +161,7 @@ static void setup(void)
 	memset(conns, 0, sizeof(conns));
 }
 
-static void bus_goes(enum bus_state state, bool bindings_lost)
+static inline void bus_goes(enum bus_state state, bool bindings_lost)
 {
 	fake_bus.state = state;
 	hub_upcalls.state(hub, state, bindings_lost);
@@ -163,7 +169,7 @@ static void bus_goes(enum bus_state state, bool bindings_lost)
 }
 
 /* Answers the oldest bind or unbind. */
-static void answer_bind(enum bus_bind_result result)
+static inline void answer_bind(enum bus_bind_result result)
 {
 	ck_assert_uint_gt(fake_bus.n_binds, 0);
 	struct key key = fake_bus.binds[0];
@@ -172,7 +178,7 @@ static void answer_bind(enum bus_bind_result result)
 	hub_flush(hub);
 }
 
-static void answer_publish(enum bus_publish_result result)
+static inline void answer_publish(enum bus_publish_result result)
 {
 	ck_assert_uint_gt(fake_bus.n_publications, 0);
 	struct bus_publication *p = fake_bus.publications[0];
@@ -182,7 +188,7 @@ static void answer_publish(enum bus_publish_result result)
 	hub_flush(hub);
 }
 
-static struct fake_conn *connect_as(const char *user)
+static inline struct fake_conn *connect_as(const char *user)
 {
 	struct fake_conn *c = &conns[n_conns++];
 	struct handshake handshake = {.query_user = str_from(user)};
@@ -191,7 +197,7 @@ static struct fake_conn *connect_as(const char *user)
 	return c;
 }
 
-static struct fake_conn *welcomed(const char *user)
+static inline struct fake_conn *welcomed(const char *user)
 {
 	struct fake_conn *c = connect_as(user);
 	while (fake_bus.n_binds)
@@ -201,19 +207,19 @@ static struct fake_conn *welcomed(const char *user)
 	return c;
 }
 
-static void say(struct fake_conn *c, const char *frame)
+static inline void say(struct fake_conn *c, const char *frame)
 {
 	session_receive(c->session, str_from(frame), now);
 	hub_flush(hub);
 }
 
-static void expect_out(struct fake_conn *c, const char *text)
+static inline void expect_out(struct fake_conn *c, const char *text)
 {
 	ck_assert_msg(strstr(c->out, text), "expected %s in:\n%s", text, c->out);
 	c->out[0] = '\0';
 }
 
-static void hang_up(struct fake_conn *c)
+static inline void hang_up(struct fake_conn *c)
 {
 	if (c->session)
 		session_closed(c->session, now);
@@ -221,7 +227,7 @@ static void hang_up(struct fake_conn *c)
 	hub_flush(hub);
 }
 
-static void teardown(void)
+static inline void teardown(void)
 {
 	for (size_t i = 0; i < n_conns; i++)
 		hang_up(&conns[i]);
@@ -233,23 +239,34 @@ static void teardown(void)
 	hub_free(hub);
 }
 
-/* A delivery from the bus, as a message of somebody to `name`; bus_settle() frees it. */
-static struct bus_delivery *new_delivery(enum key_kind kind, const char *name, const struct message *m)
+static inline struct key key_named(enum key_kind kind, const char *name)
 {
-	struct bus_delivery *d = malloc(sizeof(*d) + sizeof(struct bus_target));
 	struct key key;
 	ck_assert_int_eq(key_from_name(kind, str_from(name), &key), 0);
-	ck_assert_int_eq(bus_delivery_init(d, &key, 1, m, now.unix_ms, now.mono_ms), 0);
+	return key;
+}
+
+/* A delivery from the bus; bus_settle() frees it. */
+static inline struct bus_delivery *new_delivery_to(const struct key *keys, size_t n, const struct message *m)
+{
+	struct bus_delivery *d = malloc(sizeof(*d) + n * sizeof(struct bus_target));
+	ck_assert_int_eq(bus_delivery_init(d, keys, n, m, now.unix_ms, now.mono_ms), 0);
 	return d;
 }
 
-static void deliver(struct bus_delivery *d)
+static inline struct bus_delivery *new_delivery(enum key_kind kind, const char *name, const struct message *m)
+{
+	struct key key = key_named(kind, name);
+	return new_delivery_to(&key, 1, m);
+}
+
+static inline void deliver(struct bus_delivery *d)
 {
 	hub_upcalls.message(hub, &d, 1);
 	hub_flush(hub);
 }
 
-static void deliver_message(enum key_kind kind, const char *name, const struct message *m)
+static inline void deliver_message(enum key_kind kind, const char *name, const struct message *m)
 {
 	deliver(new_delivery(kind, name, m));
 }

@@ -318,120 +318,6 @@ START_TEST(a_session_that_left_is_not_answered)
 }
 END_TEST
 
-START_TEST(messages_reach_members_and_strays_are_told_apart)
-{
-	struct message m = {.body = STR("{}"), .id = STR("i1"), .from = STR("9")};
-	setup();
-	bus_goes(BUS_UP, true);
-	struct fake_conn *a = welcomed("42"), *b = welcomed("42"), *other = welcomed("43");
-	deliver_message(KEY_USER, "42", &m);
-	ck_assert_str_eq(other->out, "");
-	ck_assert_str_eq(a->out, b->out);
-	expect_out(
-	    a, "{\"op\":\"notify\",\"id\":\"i1\",\"ts\":1790000000000,\"from\":\"9\",\"type\":\"message\",\"data\":{}}");
-	hang_up(a);
-	hang_up(b);
-	deliver_message(KEY_USER, "42", &m);
-	deliver_message(KEY_ROOM, "nobody", &m);
-	ck_assert_int_eq(fake_bus.settled[0], BUS_ACCEPTED);
-	ck_assert_int_eq(fake_bus.settled[1], BUS_STRAY);
-	ck_assert_int_eq(fake_bus.settled[2], BUS_REJECTED);
-	teardown();
-}
-END_TEST
-
-START_TEST(echo_false_skips_the_sender_only)
-{
-	setup();
-	bus_goes(BUS_UP, true);
-	struct fake_conn *a = welcomed("1"), *b = welcomed("2");
-	say(a, "{\"op\":\"join\",\"room\":\"r\"}");
-	answer_bind(BUS_BIND_OK);
-	say(b, "{\"op\":\"join\",\"room\":\"r\"}");
-	say(a, "{\"op\":\"publish\",\"room\":\"r\",\"data\":1,\"echo\":false}");
-	struct message m = fake_bus.publications[0]->message;
-	deliver_message(KEY_ROOM, "r", &m);
-	ck_assert_str_eq(a->out, "");
-	expect_out(b, "\"op\":\"message\"");
-	ck_assert_int_eq(fake_bus.settled[0], BUS_ACCEPTED);
-	teardown();
-}
-END_TEST
-
-START_TEST(an_expired_delivery_goes_to_nobody)
-{
-	struct message m = {.body = STR("1"), .expires_ms = 5};
-	setup();
-	bus_goes(BUS_UP, true);
-	struct fake_conn *c = welcomed("42");
-	struct bus_delivery *d = new_delivery(KEY_USER, "42", &m);
-	advance(5);
-	deliver(d);
-	ck_assert_str_eq(c->out, "");
-	ck_assert_int_eq(fake_bus.settled[0], BUS_REJECTED);
-	teardown();
-}
-END_TEST
-
-START_TEST(a_client_that_does_not_read_is_closed_and_the_others_miss_nothing)
-{
-	char body[5000];
-	struct message m = {.body = {body, sizeof(body)}};
-	setup();
-	memset(body, '1', sizeof(body));
-	bus_goes(BUS_UP, true);
-	struct fake_conn *slow = welcomed("42"), *quick = welcomed("42");
-	slow->stuck = true;
-	for (int i = 0; i < 10; i++)
-		deliver_message(KEY_USER, "42", &m);
-	ck_assert_int_eq(slow->close_code, CLOSE_TOO_SLOW);
-	ck_assert(!session_has_output(slow->session));
-	ck_assert_uint_gt(strlen(quick->out), 50000);
-	for (int i = 0; i < 10; i++)
-		ck_assert_int_eq(fake_bus.settled[i], BUS_ACCEPTED);
-	teardown();
-}
-END_TEST
-
-START_TEST(a_burst_larger_than_the_queue_does_not_make_a_client_slow)
-{
-	char body[5000];
-	const struct message m = {.body = {body, sizeof(body)}};
-	struct bus_delivery *burst[10];
-	setup();
-	memset(body, '1', sizeof(body));
-	bus_goes(BUS_UP, true);
-	struct fake_conn *c = welcomed("42");
-	for (size_t i = 0; i < GRID_ARRAY_LEN(burst); i++)
-		burst[i] = new_delivery(KEY_USER, "42", &m);
-	hub_upcalls.message(hub, burst, GRID_ARRAY_LEN(burst)); /* 50 KB between two flushes; the queue holds 20 KB */
-	hub_flush(hub);
-	ck_assert_int_eq(c->close_code, 0);
-	ck_assert_uint_gt(strlen(c->out), 10 * sizeof(body));
-	teardown();
-}
-END_TEST
-
-START_TEST(what_no_queue_can_hold_closes_nobody)
-{
-	static char body[30000];
-	const struct message m = {.body = {body, sizeof(body)}};
-	setup();
-	memset(body, '1', sizeof(body));
-	bus_goes(BUS_UP, true);
-	struct fake_conn *c = welcomed("42");
-	say(c, "{\"op\":\"join\",\"room\":\"r\"}");
-	answer_bind(BUS_BIND_OK);
-	deliver_message(KEY_USER, "42", &m);
-	deliver_message(KEY_ROOM, "r", &m);
-	ck_assert_str_eq(c->out, "");
-	ck_assert_int_eq(c->close_code, 0);
-	ck_assert_int_eq(fake_bus.settled[0], BUS_STRAY); /* so that it ends where absent users' messages do */
-	ck_assert_int_eq(fake_bus.settled[1], BUS_REJECTED);
-	teardown();
-}
-END_TEST
-
 START_TEST(endless_bad_requests_end_in_4005)
 {
 	setup();
@@ -444,24 +330,6 @@ START_TEST(endless_bad_requests_end_in_4005)
 	ck_assert_int_eq(c->close_code, 0);
 	say(c, "nonsense");
 	ck_assert_int_eq(c->close_code, CLOSE_ABUSE);
-	teardown();
-}
-END_TEST
-
-START_TEST(draining_says_bye_to_all_and_to_newcomers)
-{
-	const char *why;
-	setup();
-	bus_goes(BUS_UP, true);
-	struct fake_conn *c = welcomed("42");
-	ck_assert(hub_ready(hub, &why));
-	hub_drain(hub, now);
-	hub_flush(hub);
-	ck_assert(!hub_ready(hub, &why));
-	expect_out(c, "{\"op\":\"bye\",\"code\":\"drain\",\"retry_ms\":");
-	ck_assert_int_eq(c->close_code, CLOSE_DRAIN);
-	c = connect_as("43");
-	ck_assert_int_eq(c->close_code, CLOSE_DRAIN);
 	teardown();
 }
 END_TEST
@@ -481,6 +349,77 @@ START_TEST(after_lost_bindings_all_that_is_present_is_bound_again)
 	ck_assert_uint_eq(fake_bus.n_binds, 2);
 	ck_assert_str_eq(fake_bus.binds[0].text, "user.42");
 	ck_assert_str_eq(fake_bus.binds[1].text, "room.r");
+	teardown();
+}
+END_TEST
+
+static void restore(enum key_kind kind, const char *name)
+{
+	struct key key = key_named(kind, name);
+	hub_upcalls.restored(hub, &key);
+}
+
+START_TEST(who_comes_back_after_a_restart_finds_all_bound)
+{
+	setup();
+	restore(KEY_USER, "42");
+	restore(KEY_ROOM, "r");
+	bus_goes(BUS_UP, false);
+	struct fake_conn *c = connect_as("42");
+	expect_out(c, "\"op\":\"welcome\"");
+	say(c, "{\"op\":\"join\",\"room\":\"r\",\"ref\":1}");
+	expect_out(c, "{\"op\":\"ok\",\"ref\":1");
+	advance(60000);
+	ck_assert_uint_eq(fake_bus.n_binds, 0);
+	teardown();
+}
+END_TEST
+
+START_TEST(what_waited_for_a_user_since_the_restart_is_his)
+{
+	const struct message m = {.body = STR("1")};
+	setup();
+	restore(KEY_USER, "42");
+	bus_goes(BUS_UP, false);
+	deliver_message(KEY_USER, "42", &m);
+	expect_out(connect_as("42"), "\"data\":1}");
+	ck_assert_int_eq(fake_bus.settled[0], BUS_ACCEPTED);
+	teardown();
+}
+END_TEST
+
+START_TEST(what_nobody_comes_back_to_is_unbound_at_the_pace_of_unbinds)
+{
+	setup();
+	config.linger.unbind_rate = 10;
+	for (int i = 0; i < 15; i++) {
+		char name[8];
+		snprintf(name, sizeof(name), "r%d", i);
+		restore(i % 2 ? KEY_USER : KEY_ROOM, name);
+	}
+	bus_goes(BUS_UP, false);
+	advance(59999);
+	ck_assert_uint_eq(fake_bus.n_unbinds, 0);
+	advance(1);
+	ck_assert_uint_eq(fake_bus.n_unbinds, 10);
+	advance(500);
+	ck_assert_uint_eq(fake_bus.n_unbinds, 15);
+	teardown();
+}
+END_TEST
+
+START_TEST(restored_and_then_lost_is_bound_for_those_present_only)
+{
+	setup();
+	restore(KEY_USER, "42");
+	restore(KEY_ROOM, "r");
+	bus_goes(BUS_UP, false);
+	expect_out(connect_as("42"), "\"op\":\"welcome\"");
+	bus_goes(BUS_DOWN, false);
+	bus_goes(BUS_UP, true);
+	ck_assert_uint_eq(fake_bus.n_binds, 1);
+	ck_assert_str_eq(fake_bus.binds[0].text, "user.42");
+	ck_assert_uint_eq(fake_bus.n_unbinds, 0);
 	teardown();
 }
 END_TEST
@@ -527,9 +466,8 @@ CHECK_MAIN("core.hub", welcome_waits_for_the_users_key, a_second_session_of_a_us
            a_refused_bind_is_an_error_to_that_joiner_alone, publish_is_answered_when_confirmed_with_the_id_that_travels,
            bad_publishes_are_named, a_full_window_stops_reading_and_nothing_is_lost_or_reordered,
            while_down_or_blocked_publish_is_unavailable, an_unconfirmed_publish_times_out_once,
-           a_session_that_left_is_not_answered, messages_reach_members_and_strays_are_told_apart,
-           echo_false_skips_the_sender_only, an_expired_delivery_goes_to_nobody,
-           a_client_that_does_not_read_is_closed_and_the_others_miss_nothing,
-           a_burst_larger_than_the_queue_does_not_make_a_client_slow, what_no_queue_can_hold_closes_nobody,
-           endless_bad_requests_end_in_4005, draining_says_bye_to_all_and_to_newcomers,
-           after_lost_bindings_all_that_is_present_is_bound_again, unbinds_are_paced, ping_answers_with_the_time)
+           a_session_that_left_is_not_answered, endless_bad_requests_end_in_4005,
+           after_lost_bindings_all_that_is_present_is_bound_again, unbinds_are_paced,
+           who_comes_back_after_a_restart_finds_all_bound, what_waited_for_a_user_since_the_restart_is_his,
+           what_nobody_comes_back_to_is_unbound_at_the_pace_of_unbinds,
+           restored_and_then_lost_is_bound_for_those_present_only, ping_answers_with_the_time)

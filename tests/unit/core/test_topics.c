@@ -15,7 +15,7 @@ static void setup(void)
 {
 	registry = (struct metric_registry){0};
 	subs = NULL;
-	topics_init(&topics, 2000, 30000, &registry);
+	topics_init(&topics, (const uint64_t[LINGER_COUNT]){2000, 30000, 60000}, &registry);
 }
 
 static struct key room(const char *name)
@@ -320,6 +320,85 @@ START_TEST(waiters_are_answered_in_order)
 }
 END_TEST
 
+/* --- restored ------------------------------------------------------------------------------------------------------
+ */
+
+static void restore(const char *name, uint64_t now)
+{
+	struct key key = room(name);
+	ck_assert_int_eq(topics_restore(&topics, &key, now), 0);
+}
+
+START_TEST(a_restored_topic_is_bound_for_whoever_comes)
+{
+	setup();
+	restore("x", 0);
+	ck_assert_uint_eq(counter_get(&topics.counters.bound), 1);
+	struct subscription *sub = subscribe("x");
+	ck_assert(!sub->waiting);
+	topics_tick(&topics, 60000);
+	expect_no_move();
+	unsubscribe(sub, 60000); /* from now on it is a topic like any other */
+	topics_tick(&topics, 89999);
+	expect_no_move();
+	topics_tick(&topics, 90000);
+	topics_answered(&topics, expect_move(TOPIC_OP_UNBIND, "room.x"), TOPIC_ANSWER_OK);
+	topics_deinit(&topics);
+}
+END_TEST
+
+START_TEST(a_restored_topic_has_a_linger_of_its_own)
+{
+	struct subscription *sub;
+	setup();
+	restore("restored", 0);
+	bound_topic("left", &sub);
+	unsubscribe(sub, 1000);
+	restore("later", 2000);
+	topics_tick(&topics, 31000);
+	topics_answered(&topics, expect_move(TOPIC_OP_UNBIND, "room.left"), TOPIC_ANSWER_OK);
+	expect_no_move();
+	topics_tick(&topics, 60000);
+	topics_answered(&topics, expect_move(TOPIC_OP_UNBIND, "room.restored"), TOPIC_ANSWER_OK);
+	expect_no_move();
+	topics_tick(&topics, 62000);
+	topics_answered(&topics, expect_move(TOPIC_OP_UNBIND, "room.later"), TOPIC_ANSWER_OK);
+	ck_assert_ptr_null(topics.by_key);
+	topics_deinit(&topics);
+}
+END_TEST
+
+START_TEST(a_topic_wanted_already_when_it_is_restored_needs_no_bind)
+{
+	setup();
+	struct subscription *sub = subscribe("x");
+	restore("x", 0);
+	expect_no_move();
+	ck_assert_ptr_eq(sub->topic->waiting, sub); /* the caller's to admit */
+	subscription_admit(sub);
+	topics_tick(&topics, 60000);
+	expect_no_move();
+	unsubscribe(sub, 60000);
+	topics_deinit(&topics);
+}
+END_TEST
+
+START_TEST(restored_topics_are_forgotten_with_the_bindings)
+{
+	setup();
+	restore("nobody", 0);
+	restore("somebody", 0);
+	struct subscription *sub = subscribe("somebody");
+	topics_bindings_lost(&topics);
+	expect_move(TOPIC_OP_BIND, "room.somebody");
+	expect_no_move();
+	ck_assert_uint_eq(HASH_COUNT(topics.by_key), 1);
+	ck_assert_uint_eq(counter_get(&topics.counters.lingering), 0);
+	unsubscribe(sub, 0);
+	topics_deinit(&topics);
+}
+END_TEST
+
 /* --- the walk ------------------------------------------------------------------------------------------------------
  */
 
@@ -481,4 +560,7 @@ CHECK_MAIN("core.topics", next_operation_is_a_function_of_wanted_and_has,
            a_lost_link_makes_unknown_and_what_is_wanted_is_bound_again, lost_bindings_are_bound_anew_and_lingers_end,
            refused_twice_is_an_error_and_once_is_not, a_refused_unbind_is_given_up_the_second_time,
            users_go_before_rooms_and_unbinds_last, binds_do_not_leave_unbinds_behind_for_ever,
-           waiters_are_answered_in_order, whatever_happens_it_comes_to_rest_with_just_what_is_wanted_bound)
+           waiters_are_answered_in_order, a_restored_topic_is_bound_for_whoever_comes,
+           a_restored_topic_has_a_linger_of_its_own, a_topic_wanted_already_when_it_is_restored_needs_no_bind,
+           restored_topics_are_forgotten_with_the_bindings,
+           whatever_happens_it_comes_to_rest_with_just_what_is_wanted_bound)

@@ -130,7 +130,8 @@ START_TEST(takes_every_type_from_a_file)
 	file_with("g.conf", "node: { id = \"n1\"; };\n"
 	                    "listen = { addresses = [\"127.0.0.1\", \"::1\"]; port = 7000; };\n"
 	                    "heartbeat: { interval = \"20s\"; idle_timeout = 50000; };\n"
-	                    "limits: { frame = \"128K\"; queue = 100000; };\n"
+	                    "limits: { frame = \"128K\"; queue = 200000; };\n"
+	                    "stray: { max = 3; };\n"
 	                    "bus: {\n"
 	                    "  driver = \"rabbitmq\";\n"
 	                    "  rabbitmq: { addresses = (\"a:1\", \"[::1]:2\"); tls_verify = false; prefetch = 7L; };\n"
@@ -144,7 +145,7 @@ START_TEST(takes_every_type_from_a_file)
 	ck_assert_int_eq(config.core.heartbeat.interval, 20000);
 	ck_assert_int_eq(config.core.heartbeat.idle_timeout, 50000);
 	ck_assert_int_eq(config.core.limits.frame, 131072);
-	ck_assert_int_eq(config.core.limits.queue, 100000);
+	ck_assert_int_eq(config.core.limits.queue, 200000);
 	ck_assert_str_eq(config.bus.rabbitmq.addresses.items[1], "[::1]:2");
 	ck_assert(!config.bus.rabbitmq.tls_verify);
 	ck_assert_int_eq(config.bus.rabbitmq.prefetch, 7);
@@ -213,6 +214,32 @@ START_TEST(says_why_a_file_cannot_be_read)
 }
 END_TEST
 
+START_TEST(wants_a_state_dir_it_can_write_to)
+{
+	struct buf want = BUF_INIT;
+
+	in_folder();
+	file_with("g.conf", "state_dir = \"/no/such\";");
+	buf_printf(&want,
+	           "g.conf:1: state_dir: expected a folder to write to, got \"/no/such\": No such file or directory; "
+	           "as root: install -d -o %u -m 700 \"/no/such\"\n",
+	           (unsigned)geteuid());
+	buf_putc(&want, '\0');
+	refuses("g.conf", NULL, NULL, want.p);
+	done();
+	buf_reset(&want);
+	buf_printf(&want,
+	           "--set: state_dir: expected a folder to write to, got \"g.conf\": Not a directory; "
+	           "as root: install -d -o %u -m 700 \"g.conf\"\n",
+	           (unsigned)geteuid());
+	buf_putc(&want, '\0');
+	refuses_set("state_dir=g.conf", want.p);
+	done();
+	buf_deinit(&want);
+	leave_folder("g.conf");
+}
+END_TEST
+
 START_TEST(checks_what_must_fit_together)
 {
 	refuses_set("heartbeat.interval=90s",
@@ -221,6 +248,9 @@ START_TEST(checks_what_must_fit_together)
 	            "--set: heartbeat.idle_timeout: expected more than heartbeat.interval (25s), got 25s\n");
 	refuses_set("bus.rabbitmq.reconnect_min=20s",
 	            "--set: bus.rabbitmq.reconnect_max: expected at least bus.rabbitmq.reconnect_min (20s), got 10s\n");
+	refuses_set("node.dead_after=2s", "--set: node.dead_after: expected 0 or at least 3s, got 2s\n");
+	refuses_set("limits.queue=32K", "--set: limits.queue: expected at least limits.frame (64K), got 32K\n");
+	refuses_set("limits.frame=2M", "--set: limits.queue: expected at least limits.frame (2M), got 1M\n");
 	refuses_set("node.id=a.b", "--set: node.id: expected 1 to 64 of the characters A-Z a-z 0-9 _ -, got \"a.b\"\n");
 	refuses_set("bus.prefix=", "--set: bus.prefix: expected 1 to 32 of the characters A-Z a-z 0-9 _ -, got \"\"\n");
 	refuses_set("bus.prefix=a123456789012345678901234567890123",
@@ -253,6 +283,10 @@ START_TEST(takes_what_does_fit)
 	done();
 	loads(NULL, NULL, (const char *const[]){"bus.rabbitmq.reconnect_min=10s", NULL});
 	done();
+	loads(NULL, NULL, (const char *const[]){"limits.queue=64K", "bus.rabbitmq.prefetch=512", NULL});
+	done();
+	loads(NULL, NULL, (const char *const[]){"bus.driver=local", "stray.max=2000", NULL});
+	done();
 }
 END_TEST
 
@@ -271,6 +305,10 @@ START_TEST(checks_the_broker_only_where_there_is_one)
 	set[2] = "bus.driver=local";
 	loads(NULL, NULL, set);
 	done();
+	refuses(NULL, NULL, (const char *const[]){"stray.max=513", NULL},
+	        "--set: stray.max: expected at most half of bus.rabbitmq.prefetch (1024), got 513\n");
+	refuses(NULL, NULL, (const char *const[]){"bus.rabbitmq.prefetch=511", NULL},
+	        "--set: stray.max: expected at most half of bus.rabbitmq.prefetch (511), got 256\n");
 }
 END_TEST
 
@@ -332,5 +370,6 @@ END_TEST
 
 CHECK_MAIN("daemon.config", runs_without_a_file, later_sources_win, takes_every_type_from_a_file,
            says_file_and_line_of_what_is_wrong, says_all_of_it_at_once, says_why_a_file_cannot_be_read,
-           checks_what_must_fit_together, takes_what_does_fit, checks_the_broker_only_where_there_is_one,
-           warns_of_secrets_that_others_can_see, prints_what_is_in_force, names_are_unique_in_the_environment_too)
+           wants_a_state_dir_it_can_write_to, checks_what_must_fit_together, takes_what_does_fit,
+           checks_the_broker_only_where_there_is_one, warns_of_secrets_that_others_can_see, prints_what_is_in_force,
+           names_are_unique_in_the_environment_too)
