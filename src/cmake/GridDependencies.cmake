@@ -37,6 +37,7 @@ endfunction()
 # First what the others require, so that what is missing is named and not what needs it.
 grid_pkg(crypto libcrypto libssl-dev)
 grid_pkg(rabbitmq librabbitmq librabbitmq-dev)
+grid_pkg(hiredis hiredis libhiredis-dev)
 grid_pkg(websockets libwebsockets libwebsockets-dev)
 grid_pkg(config libconfig libconfig-dev)
 grid_lib(ev ev.h ev libev-dev)
