@@ -53,6 +53,10 @@ struct bus_config {
 	struct redis_config redis;
 };
 
+#define REDIS_SECRET_MIN 16 /* bytes */
+/* Why this build has no TLS towards Redis. */
+extern const char redis_tls_lacks[];
+
 extern const struct option bus_options[];
 extern const struct option rabbitmq_options[];
 extern const struct option redis_options[];

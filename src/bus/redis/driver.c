@@ -18,7 +18,6 @@
 #define TURN_MAX_US 2000
 #define TURN_PART 32  /* things taken from a link between two looks at the time */
 #define FINISH_MS 500 /* how long the end waits until strays are in the stream */
-#define SECRET_MIN 16 /* bytes */
 
 /* --- when the bus is up ------------------------------------------------------------------------------------------- */
 
@@ -181,7 +180,7 @@ static int take_secret(struct redis *r)
 		r->fatal = "bus.redis.secret_file cannot be read, or its first line is empty";
 	if (rc != 0 || r->fatal)
 		return rc < 0 ? rc : 0;
-	if (secret.n >= SECRET_MIN)
+	if (secret.n >= REDIS_SECRET_MIN)
 		return hmac_new(buf_str(&secret), &r->hmac);
 	if (secret.n)
 		r->fatal = "bus.redis.secret is too short; a good one: openssl rand -hex 32";
@@ -271,10 +270,15 @@ static int redis_open(struct bus *bus, const struct bus_config *config, const st
 		redis_close(r);
 		return rc;
 	}
+	if (config->redis.trust)
+		log_warn("bus.trusts",
+		         "ATTENTION: bus.redis.trust is true, so whoever may publish on Redis can speak for any user");
 	env->wake(env->wake_arg);
 	*implp = r;
 	return 0;
 }
+
+const char redis_tls_lacks[] = "Debian 12's hiredis has no TLS; a tunnel (stunnel, a VPN) does it";
 
 const struct bus_driver bus_redis_driver = {
     .name = "redis",
