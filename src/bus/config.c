@@ -41,17 +41,14 @@ const struct option rabbitmq_options[] = {
 };
 
 const struct option redis_options[] = {
-    OPTION_STRING(
-        struct redis_config, address, "127.0.0.1:6379",
-        "the server: host:port, an IPv6 address in brackets, or unix:/path; one, because two know nothing of each "
-        "other"),
+    OPTION_STRING(struct redis_config, address, "127.0.0.1:6379",
+                  "the one server: host:port, an IPv6 address in brackets, or unix:/path"),
     OPTION_STRING(struct redis_config, user, "", "ACL user; empty: the default one"),
     OPTION_SECRET(struct redis_config, password, "", "its password; better: password_file, or the environment"),
     OPTION_STRING(struct redis_config, password_file, "", "file whose first line is the password; wins over password"),
     OPTION_INT(struct redis_config, database, "0", 0, 65535, "database of the offline stream; channels have none"),
-    OPTION_SECRET(
-        struct redis_config, secret, "",
-        "signs what nodes say, the same on all of them, at least 16 bytes; better: secret_file, or the environment"),
+    OPTION_SECRET(struct redis_config, secret, "",
+                  "signs what nodes say, the same on all, 16 bytes or more; better: secret_file, or the environment"),
     OPTION_STRING(struct redis_config, secret_file, "", "file whose first line is the secret; wins over secret"),
     OPTION_BOOL(struct redis_config, trust, "false",
                 "believe envelopes nobody signed: whoever may publish on Redis can speak for any user"),
