@@ -124,6 +124,39 @@ START_TEST(strays_survive_a_lost_link)
 }
 END_TEST
 
+/* Whatever is cut, and whenever: everything accepted is answered, and in the end all works. */
+START_TEST(cut_at_any_moment)
+{
+	static const char *const of[] = {"a:subscriber", "a:publisher", NULL};
+	struct node *n = redis_node_behind_proxy("a");
+	struct key room = room_key("storm"), nobody = user_key("nobody");
+	uintptr_t accepted = 0;
+	size_t binds = 0;
+
+	for (int i = 0; node_states(n, BUS_DOWN) < 12; i++) {
+		struct key key = i % 2 ? room : nobody;
+		struct bus_publication *p = bus_publication_new(&key, &(struct message){.body = STR("1")}, (void *)accepted);
+		if (bus_publish(n->bus, p) == 0)
+			accepted++;
+		else
+			bus_publication_free(p);
+		binds += bus_bind(n->bus, &room) == 0;
+		if (i % 7 == 0 && node_state(n) == BUS_UP)
+			proxy_cut(redis_proxy, of[node_states(n, BUS_DOWN) % 3]);
+		harness_turn();
+	}
+	WAIT_FOR(node_state(n) == BUS_UP && n->published.n == accepted && n->bound.n == binds);
+	for (uintptr_t i = 0; i < accepted; i++)
+		ck_assert_uint_eq(n->published.p[i].token, i);
+	n->bound.n = 0;
+	node_bind(n, room);
+	n->messages.n = 0;
+	node_publish(n, room, "\"after\"", 1000);
+	WAIT_FOR(node_messages(n, &room, "after") == 1);
+	redis_close_behind_proxy(n);
+}
+END_TEST
+
 START_TEST(closes_in_every_state)
 {
 	struct node *n;
@@ -234,6 +267,7 @@ void redis_faults_add(Suite *suite)
 	    a_frozen_server_is_gone_when_nothing_is_asked,
 	    a_frozen_server_fails_what_was_asked,
 	    strays_survive_a_lost_link,
+	    cut_at_any_moment,
 	    closes_in_every_state,
 	    a_wrong_password_is_tried_again,
 	    a_refused_key_concerns_nobody_else,

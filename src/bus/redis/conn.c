@@ -16,7 +16,7 @@
 
 #define STABLE_MS 5000    /* a link that was up for so long starts again with the shortest pause */
 #define READS_MAX 16      /* of 16 KB, between two answers, before others have their turn */
-#define PINGS_A_TIMEOUT 3 /* a quiet link is pinged so often within ping_timeout */
+#define PINGS_A_TIMEOUT 4 /* a quiet link is pinged so often within ping_timeout */
 #define UNIX_HEAD "unix:"
 #define URI_HEAD "redis://"
 

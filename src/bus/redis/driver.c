@@ -35,7 +35,7 @@ static void set_state(struct redis *r, enum bus_state state)
 /* What follows from how things stand. */
 static void advance(struct redis *r)
 {
-	if (r->check == CHECK_NONE && r->subscriber.state == CONN_UP && r->publisher.state == CONN_UP)
+	if (r->check == CHECK_NONE && !r->check_out && r->subscriber.state == CONN_UP && r->publisher.state == CONN_UP)
 		outbox_send_check(r);
 	if (r->going_down && r->ops_out == 0 && !r->letters_head) {
 		r->going_down = false;

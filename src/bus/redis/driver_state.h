@@ -59,6 +59,7 @@ struct redis {
 	struct conn subscriber, publisher;
 	enum check check;
 	struct request check_request;
+	bool check_out; /* it is with the publisher, perhaps from before a link was lost */
 
 	enum bus_state state; /* what core has been told */
 	bool going_down;      /* a link is lost: nothing new is taken, and core hears of it when all is answered */

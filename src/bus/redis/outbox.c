@@ -93,6 +93,7 @@ void outbox_hand_over(struct redis *r, struct request *request, const struct key
 void outbox_send_check(struct redis *r)
 {
 	r->check = CHECK_SENT;
+	r->check_out = true;
 	r->check_request.kind = REQUEST_CHECK;
 	conn_ask(&r->publisher, &r->check_request, (const struct str[]){STR("PUBLISH"), str_from(r->names.check), STR("")},
 	         3);
@@ -145,6 +146,9 @@ static void on_handed_over(struct redis *r, struct letter *letter, const redisRe
 
 static void on_check(struct redis *r, const redisReply *reply)
 {
+	r->check_out = false;
+	if (r->check != CHECK_SENT)
+		return; /* a link was lost meanwhile */
 	if (reply->type == REDIS_REPLY_INTEGER && reply->integer > 0) {
 		r->check = CHECK_PASSED;
 		return;
@@ -176,6 +180,7 @@ void outbox_on_lost(struct redis *r)
 {
 	struct request *request;
 
+	r->check_out = false;
 	while ((request = conn_take_unanswered(&r->publisher))) {
 		if (request->kind == REQUEST_STRAY)
 			inbox_on_stray_lost(r, request);
