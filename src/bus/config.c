@@ -42,7 +42,7 @@ const struct option rabbitmq_options[] = {
 
 const struct option redis_options[] = {
     OPTION_STRING(struct redis_config, address, "127.0.0.1:6379",
-                  "the one server: host:port, an IPv6 address in brackets, or unix:/path"),
+                  "the one server: host:port, an IPv6 address in brackets, or unix:/path; rediss://host:port for TLS"),
     OPTION_STRING(struct redis_config, user, "", "ACL user; empty: the default one"),
     OPTION_SECRET(struct redis_config, password, "", "its password; better: password_file, or the environment"),
     OPTION_STRING(struct redis_config, password_file, "", "file whose first line is the password; wins over password"),
@@ -63,5 +63,10 @@ const struct option redis_options[] = {
                 "largest body taken from a channel, larger ones are dropped"),
     OPTION_INT(struct redis_config, offline_max, "100000", 1, 1000000000,
                "about how many messages for absent users the offline stream keeps"),
+    OPTION_STRING(struct redis_config, tls_ca, "/etc/ssl/certs/ca-certificates.crt",
+                  "certificates to trust, PEM; for an address with rediss://"),
+    OPTION_STRING(struct redis_config, tls_cert, "", "our certificate, PEM, where the server asks for one"),
+    OPTION_STRING(struct redis_config, tls_key, "", "its key, PEM"),
+    OPTION_BOOL(struct redis_config, tls_verify, "true", "check the server's certificate and name"),
     OPTIONS_END,
 };

@@ -29,7 +29,7 @@ struct rabbitmq_config {
 };
 
 struct redis_config {
-	char *address; /* host:port, [v6]:port, redis://host:port, unix:/path */
+	char *address; /* host:port, [v6]:port, unix:/path; redis:// or rediss:// before it */
 	char *user;    /* empty: password only */
 	char *password;
 	char *password_file; /* wins over password */
@@ -43,6 +43,10 @@ struct redis_config {
 	int64_t reconnect_max;
 	int64_t max_body;    /* bytes */
 	int64_t offline_max; /* entries of the stream of absent users' messages */
+	char *tls_ca;
+	char *tls_cert;
+	char *tls_key;
+	bool tls_verify;
 };
 
 struct bus_config {
@@ -54,8 +58,8 @@ struct bus_config {
 };
 
 #define REDIS_SECRET_MIN 16 /* bytes */
-/* Why this build has no TLS towards Redis. */
-extern const char redis_tls_lacks[];
+/* Why this build has no TLS towards Redis; NULL: it has. */
+extern const char *const redis_tls_lacks;
 
 extern const struct option bus_options[];
 extern const struct option rabbitmq_options[];

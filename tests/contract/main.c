@@ -10,6 +10,7 @@
  * redis wants a server (tests/contract/run-redis starts one) and in the environment:
  *   GRID_TEST_REDIS                        host:port
  *   GRID_TEST_REDIS_SOCKET                 path of its unix socket
+ *   GRID_TEST_REDIS_TLS                    host:port, and GRID_TEST_REDIS_CA the file with its certificate
  *
  * GRID_TEST_LOG=1 lets the drivers' log through. */
 #include <signal.h>

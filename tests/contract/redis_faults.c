@@ -1,5 +1,6 @@
 /* Links cut and frozen, logins and keys refused. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "redis_common.h"
 
@@ -150,7 +151,6 @@ START_TEST(cut_at_any_moment)
 		ck_assert_uint_eq(n->published.p[i].token, i);
 	n->bound.n = 0;
 	node_bind(n, room);
-	n->messages.n = 0;
 	node_publish(n, room, "\"after\"", 1000);
 	WAIT_FOR(node_messages(n, &room, "after") == 1);
 	redis_close_behind_proxy(n);
@@ -259,6 +259,35 @@ START_TEST(without_a_secret_it_does_not_start)
 }
 END_TEST
 
+/* Where hiredis has TLS. */
+START_TEST(tls_checks_certificate_and_name)
+{
+	const char *port = strrchr(getenv("GRID_TEST_REDIS_TLS"), ':'), *ca = getenv("GRID_TEST_REDIS_CA");
+	const struct {
+		const char *host, *ca, *verify;
+		bool good;
+	} cases[] = {
+	    {"localhost", ca, "true", true},  {"127.0.0.1", ca, "true", true},
+	    {"127.0.0.2", ca, "true", false}, /* not in the certificate */
+	    {"localhost", "", "true", false}, /* nobody to trust */
+	    {"127.0.0.2", "", "false", true},
+	};
+	char set[512];
+
+	for (size_t i = 0; i < GRID_ARRAY_LEN(cases); i++) {
+		snprintf(set, sizeof(set), "bus.redis.address=rediss://%s%s;bus.redis.tls_ca=%s;bus.redis.tls_verify=%s",
+		         cases[i].host, port, cases[i].ca, cases[i].verify);
+		struct node *n = node_open("a", set);
+		WAIT_FOR(node_state(n) == BUS_UP ||
+		         node_metric(n, "grid_redis_connect_failures_total{link=\"subscriber\"}") > 1);
+		ck_assert_int_eq(node_state(n) == BUS_UP, cases[i].good);
+		if (cases[i].good)
+			node_settle_down(n);
+		node_close(n);
+	}
+}
+END_TEST
+
 void redis_faults_add(Suite *suite)
 {
 	const TTest *const tests[] = {
@@ -274,5 +303,9 @@ void redis_faults_add(Suite *suite)
 	    the_database_is_the_streams,
 	    without_a_secret_it_does_not_start,
 	};
+	const TTest *const with_tls[] = {tls_checks_certificate_and_name};
+
 	redis_case(suite, "redis_faults", tests, GRID_ARRAY_LEN(tests));
+	if (!redis_tls_lacks)
+		redis_case(suite, "redis_tls", with_tls, GRID_ARRAY_LEN(with_tls));
 }

@@ -30,7 +30,7 @@ THIRD_PARTY = [
     (r"amqp\w*\.h|rabbitmq-c/.*", ["bus/rabbitmq/"]),
     (r"hiredis/.*", ["bus/redis/"]),
     (r"json-c/.*|json\.h", ["wire/"]),
-    (r"openssl/.*", ["wire/hmac.c"]),
+    (r"openssl/.*", ["wire/hmac.c", "bus/redis/tls_hiredis.c"]),
     (r"libconfig\.h", ["daemon/config"]),
     (r"uthash\.h|utlist\.h", ["bus/", "core/"]),
 ]

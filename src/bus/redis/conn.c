@@ -13,12 +13,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "bus/redis/secret.h"
+#include "bus/redis/tls.h"
 
 #define STABLE_MS 5000    /* a link that was up for so long starts again with the shortest pause */
 #define READS_MAX 16      /* of 16 KB, between two answers, before others have their turn */
 #define PINGS_A_TIMEOUT 4 /* a quiet link is pinged so often within ping_timeout */
 #define UNIX_HEAD "unix:"
 #define URI_HEAD "redis://"
+#define TLS_HEAD "rediss://"
 
 /* --- what went wrong, in words ----------------------------------------------------------------------------------- */
 
@@ -85,7 +87,7 @@ static void send_unsent(struct conn *conn)
 	conn->unsent = !done;
 	if (done)
 		ev_io_stop(conn->loop, &conn->writable);
-	else
+	else if (conn->state == CONN_UP || !conn->tls) /* a handshake waits for the other side, not for the socket */
 		ev_io_start(conn->loop, &conn->writable);
 }
 
@@ -253,11 +255,15 @@ static int lose(struct conn *conn, uint64_t now_ms)
 	return CONN_E_NOTHING;
 }
 
-/* "host:port", "[v6]:port", "unix:/path"; the first two with or without "redis://". */
+/* "host:port", "[v6]:port", "unix:/path"; the first two with or without "redis://" or "rediss://". */
 static int take_address(struct conn *conn)
 {
 	const char *address = conn->config->address;
 	size_t head = strncmp(address, URI_HEAD, strlen(URI_HEAD)) == 0 ? strlen(URI_HEAD) : 0;
+
+	conn->tls = strncmp(address, TLS_HEAD, strlen(TLS_HEAD)) == 0;
+	if (conn->tls)
+		head = strlen(TLS_HEAD);
 	const char *colon = strrchr(address + head, ':');
 
 	conn->port = 0;
@@ -365,6 +371,9 @@ static int log_in(struct conn *conn, uint64_t now_ms)
 	if (error)
 		return fail(conn, "connecting: %s", strerrordesc_np(error));
 	set_state(conn, CONN_LOGIN, now_ms);
+	char why[256];
+	if (conn->tls && tls_start(conn->context, conn->config, conn->host, why, sizeof(why)) != 0)
+		return fail(conn, "TLS: %s", why);
 	int rc = ask_auth(conn);
 	if (rc != 0)
 		return rc;
@@ -417,10 +426,12 @@ static int read_reply(struct conn *conn, uint64_t now_ms, redisReply **replyp)
 			return 0;
 		}
 		size_t before = c->reader->len;
-		if (reads == READS_MAX)
-			return CONN_E_NOTHING; /* the socket is still readable, so that we are woken up again */
+		if (reads == READS_MAX) {
+			conn->wake(conn->wake_arg); /* others first; what TLS holds back makes no socket readable */
+			return CONN_E_NOTHING;
+		}
 		if (redisBufferRead(c) != REDIS_OK)
-			return fail(conn, "reading: %s", c->errstr);
+			return fail(conn, "reading: %s", conn->tls && tls_why() ? tls_why() : c->errstr);
 		if (c->reader->len == before)
 			return CONN_E_NOTHING;
 		conn->heard_ms = now_ms;
@@ -452,7 +463,7 @@ static int watchdog(struct conn *conn, uint64_t now_ms)
 
 static int serve(struct conn *conn, uint64_t now_ms, struct conn_answer *answer)
 {
-	redisReply *reply;
+	redisReply *reply = NULL;
 
 	for (;;) {
 		int rc = read_reply(conn, now_ms, &reply);

@@ -64,6 +64,7 @@ struct conn {
 	bool broken;    /* `why` says why; found outside of a turn */
 	char host[256];
 	int port; /* 0: `host` is the path of a unix socket */
+	bool tls;
 
 	struct requests asked;
 	struct request login[CONN_LOGIN_COUNT];

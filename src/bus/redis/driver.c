@@ -278,8 +278,6 @@ static int redis_open(struct bus *bus, const struct bus_config *config, const st
 	return 0;
 }
 
-const char redis_tls_lacks[] = "Debian 12's hiredis has no TLS; a tunnel (stunnel, a VPN) does it";
-
 const struct bus_driver bus_redis_driver = {
     .name = "redis",
     .open = redis_open,
