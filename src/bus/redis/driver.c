@@ -1,7 +1,7 @@
 /* The Redis driver: what core calls, and when the bus is up.
  *
- *   subscriber ──▶ CONN_UP ──┐
- *   publisher  ──▶ CONN_UP ──┴──▶ check: NONE ──▶ SENT ──one receiver: our own subscriber──▶ PASSED ──▶ BUS_UP
+ *   subscriber ──▶ PIPELINE_UP ──┐
+ *   publisher  ──▶ PIPELINE_UP ──┴──▶ check: NONE ──▶ SENT ──one receiver: our own subscriber──▶ PASSED ──▶ BUS_UP
  *
  * A lost subscriber takes all bindings with it. A lost publisher does not: deliveries go on meanwhile. In both cases
  * nothing new is taken from that moment, and when everything under way has its outcome, core hears BUS_DOWN. What is
@@ -35,7 +35,8 @@ static void set_state(struct redis *r, enum bus_state state)
 /* What follows from how things stand. */
 static void advance(struct redis *r)
 {
-	if (r->check == CHECK_NONE && !r->check_out && r->subscriber.state == CONN_UP && r->publisher.state == CONN_UP)
+	if (r->check == CHECK_NONE && !r->check_out && r->subscriber.state == PIPELINE_UP &&
+	    r->publisher.state == PIPELINE_UP)
 		outbox_send_check(r);
 	if (r->going_down && r->ops_out == 0 && !r->letters_head) {
 		r->going_down = false;
@@ -57,16 +58,16 @@ static void on_lost(struct redis *r)
 /* Each returns how much it took; less than TURN_PART: there was no more. */
 static size_t take_subscriber(struct redis *r)
 {
-	struct conn_answer answer;
+	struct pipeline_answer answer;
 	size_t n = 0;
 
 	for (; n < TURN_PART; n++) {
-		int rc = conn_next(&r->subscriber, r->now_ms, &answer);
-		if (rc == CONN_E_NOTHING)
+		int rc = pipeline_next(&r->subscriber, r->now_ms, &answer);
+		if (rc == PIPELINE_E_NOTHING)
 			break;
 		if (rc == 0) {
 			subscriber_on_answer(r, &answer);
-		} else if (rc == CONN_E_UP) {
+		} else if (rc == PIPELINE_E_UP) {
 			r->bindings_lost = true;
 		} else {
 			inbox_flush(r);
@@ -80,16 +81,16 @@ static size_t take_subscriber(struct redis *r)
 
 static size_t take_publisher(struct redis *r)
 {
-	struct conn_answer answer;
+	struct pipeline_answer answer;
 	size_t n = 0;
 
 	for (; n < TURN_PART; n++) {
-		int rc = conn_next(&r->publisher, r->now_ms, &answer);
-		if (rc == CONN_E_NOTHING)
+		int rc = pipeline_next(&r->publisher, r->now_ms, &answer);
+		if (rc == PIPELINE_E_NOTHING)
 			break;
 		if (rc == 0) {
 			outbox_on_answer(r, &answer);
-		} else if (rc == CONN_E_LOST) {
+		} else if (rc == PIPELINE_E_LOST) {
 			on_lost(r);
 			outbox_on_lost(r);
 		}
@@ -193,7 +194,7 @@ static int take_secret(struct redis *r)
 
 static void start_links(struct redis *r, const struct bus_env *env)
 {
-	struct conn_setup setup = {
+	struct pipeline_setup setup = {
 	    .config = &r->config->redis,
 	    .role = "subscriber",
 	    .node_id = r->node_id,
@@ -205,13 +206,13 @@ static void start_links(struct redis *r, const struct bus_env *env)
 	    .wake_arg = env->wake_arg,
 	};
 
-	conn_init(&r->subscriber, &setup);
+	pipeline_init(&r->subscriber, &setup);
 	setup.role = "publisher";
 	setup.greeting[0] = STR("PUBLISH");
 	setup.greeting[2] = STR("");
 	setup.greeting_n = 3;
 	setup.counters = &r->counters.publisher;
-	conn_init(&r->publisher, &setup);
+	pipeline_init(&r->publisher, &setup);
 }
 
 /* Redis keeps nothing for us: strays that are not in the stream now are lost. */
@@ -221,9 +222,9 @@ static void finish_strays(struct redis *r)
 
 	r->over = true;
 	inbox_abandon(r);
-	while ((r->strays_head || r->strays_out) && r->publisher.state == CONN_UP && r->now_ms < until_ms) {
+	while ((r->strays_head || r->strays_out) && r->publisher.state == PIPELINE_UP && r->now_ms < until_ms) {
 		inbox_send_strays(r);
-		conn_wait(&r->publisher, until_ms - r->now_ms);
+		pipeline_wait(&r->publisher, until_ms - r->now_ms);
 		r->now_ms = clock_mono_ms();
 		take_publisher(r);
 	}
@@ -234,8 +235,8 @@ static void redis_close(void *impl)
 	struct redis *r = impl;
 
 	finish_strays(r);
-	conn_deinit(&r->subscriber);
-	conn_deinit(&r->publisher);
+	pipeline_deinit(&r->subscriber);
+	pipeline_deinit(&r->publisher);
 	inbox_free(r);
 	for (size_t i = 0; r->letters && i < (size_t)r->config->publish_window; i++)
 		bus_publication_free(r->letters[i].publication);

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "bus/bus.h"
-#include "bus/redis/conn.h"
+#include "bus/redis/pipeline.h"
 #include "bus/redis/names.h"
 #include "wire/envelope.h"
 
@@ -56,7 +56,7 @@ struct redis {
 	struct metric_registry *metrics;
 	struct metric_set metric_set;
 
-	struct conn subscriber, publisher;
+	struct pipeline subscriber, publisher;
 	enum check check;
 	struct request check_request;
 	bool check_out; /* it is with the publisher, perhaps from before a link was lost */
@@ -90,12 +90,12 @@ struct redis {
 };
 
 /* subscriber.c: answers and messages; what the lost link leaves. */
-void subscriber_on_answer(struct redis *r, struct conn_answer *answer);
+void subscriber_on_answer(struct redis *r, struct pipeline_answer *answer);
 void subscriber_on_lost(struct redis *r);
 int subscriber_ask(struct redis *r, const struct key *key, const char *command);
 
 /* outbox.c */
-void outbox_on_answer(struct redis *r, struct conn_answer *answer);
+void outbox_on_answer(struct redis *r, struct pipeline_answer *answer);
 void outbox_on_lost(struct redis *r);
 int outbox_publish(struct redis *r, struct bus_publication *publication);
 void outbox_send_check(struct redis *r);

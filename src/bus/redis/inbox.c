@@ -146,7 +146,7 @@ static void end_stray(struct redis *r, struct delivery *d)
 
 void inbox_send_strays(struct redis *r)
 {
-	while (r->strays_head && r->strays_out < STRAYS_MAX && r->publisher.state == CONN_UP &&
+	while (r->strays_head && r->strays_out < STRAYS_MAX && r->publisher.state == PIPELINE_UP &&
 	       r->now_ms >= r->strays_retry_ms) {
 		struct delivery *d = r->strays_head;
 		r->strays_head = d->next_stray;

@@ -66,7 +66,8 @@ int outbox_publish(struct redis *r, struct bus_publication *publication)
 		r->letters_head = letter;
 	r->letters_tail = letter;
 	counter_add(&r->counters.published, 1);
-	conn_ask(&r->publisher, &letter->request, (const struct str[]){STR("PUBLISH"), channel, buf_str(&r->scratch)}, 3);
+	pipeline_ask(&r->publisher, &letter->request, (const struct str[]){STR("PUBLISH"), channel, buf_str(&r->scratch)},
+	             3);
 	return 0;
 }
 
@@ -74,7 +75,7 @@ void outbox_hand_over(struct redis *r, struct request *request, const struct key
                       bool stray)
 {
 	char max[24];
-	struct str args[CONN_ARGS_MAX];
+	struct str args[PIPELINE_ARGS_MAX];
 	size_t n = 0;
 
 	snprintf(max, sizeof(max), "%lld", (long long)r->config->redis.offline_max);
@@ -87,7 +88,7 @@ void outbox_hand_over(struct redis *r, struct request *request, const struct key
 		args[n++] = STR("stray");
 		args[n++] = str_from(r->node_id);
 	}
-	conn_ask(&r->publisher, request, args, n);
+	pipeline_ask(&r->publisher, request, args, n);
 }
 
 void outbox_send_check(struct redis *r)
@@ -95,8 +96,8 @@ void outbox_send_check(struct redis *r)
 	r->check = CHECK_SENT;
 	r->check_out = true;
 	r->check_request.kind = REQUEST_CHECK;
-	conn_ask(&r->publisher, &r->check_request, (const struct str[]){STR("PUBLISH"), str_from(r->names.check), STR("")},
-	         3);
+	pipeline_ask(&r->publisher, &r->check_request,
+	             (const struct str[]){STR("PUBLISH"), str_from(r->names.check), STR("")}, 3);
 }
 
 /* --- answers ------------------------------------------------------------------------------------------------------ */
@@ -154,11 +155,11 @@ static void on_check(struct redis *r, const redisReply *reply)
 		return;
 	}
 	const char *why = reply->type == REDIS_REPLY_ERROR ? reply->str : "the two links do not lead to the same server";
-	conn_give_up(&r->subscriber, "check: %s", why);
-	conn_give_up(&r->publisher, "check: %s", why);
+	pipeline_give_up(&r->subscriber, "check: %s", why);
+	pipeline_give_up(&r->publisher, "check: %s", why);
 }
 
-void outbox_on_answer(struct redis *r, struct conn_answer *answer)
+void outbox_on_answer(struct redis *r, struct pipeline_answer *answer)
 {
 	struct letter *letter = GRID_CONTAINER_OF(answer->request, struct letter, request);
 
@@ -181,7 +182,7 @@ void outbox_on_lost(struct redis *r)
 	struct request *request;
 
 	r->check_out = false;
-	while ((request = conn_take_unanswered(&r->publisher))) {
+	while ((request = pipeline_take_unanswered(&r->publisher))) {
 		if (request->kind == REQUEST_STRAY)
 			inbox_on_stray_lost(r, request);
 		else if (request->kind == REQUEST_PUBLICATION)

@@ -12,8 +12,8 @@ int subscriber_ask(struct redis *r, const struct key *key, const char *command)
 	r->ops_out++;
 	op->key = *key;
 	op->request.kind = REQUEST_OP;
-	conn_ask(&r->subscriber, &op->request,
-	         (const struct str[]){str_from(command), redis_channel(&r->names, key, channel)}, 2);
+	pipeline_ask(&r->subscriber, &op->request,
+	             (const struct str[]){str_from(command), redis_channel(&r->names, key, channel)}, 2);
 	return 0;
 }
 
@@ -29,7 +29,7 @@ static void tell(struct redis *r, struct request *request, enum bus_bind_result 
 	bus_up_bound(r->bus, &key, result);
 }
 
-void subscriber_on_answer(struct redis *r, struct conn_answer *answer)
+void subscriber_on_answer(struct redis *r, struct pipeline_answer *answer)
 {
 	if (!answer->request) {
 		inbox_on_message(r, answer->reply);
@@ -47,6 +47,6 @@ void subscriber_on_lost(struct redis *r)
 {
 	struct request *request;
 
-	while ((request = conn_take_unanswered(&r->subscriber)))
+	while ((request = pipeline_take_unanswered(&r->subscriber)))
 		tell(r, request, BUS_BIND_LOST);
 }

@@ -285,8 +285,7 @@ START_TEST(checks_redis_only_where_it_is)
 	    "--set: bus.redis.address: expected host:port, [IPv6 address]:port or unix:/path (user, password and database "
 	    "have options of their own), got \"redis://me:secret@localhost:6379\"\n"
 	    "default: bus.redis.secret: expected to be set, the same on all nodes (openssl rand -hex 32 makes one): "
-	    "without "
-	    "it whoever may publish on Redis can speak for any user; bus.redis.trust = true allows that\n"
+	    "without it whoever may publish on Redis can speak for any user; bus.redis.trust = true allows that\n"
 	    "--set: bus.redis.password_file: expected a file to read, got \"/no/such\": No such file or directory\n"
 	    "--set: bus.redis.reconnect_max: expected at least bus.redis.reconnect_min (5s), got 2s\n");
 	set[0] = "bus.driver=local";
@@ -301,11 +300,10 @@ START_TEST(checks_redis_only_where_it_is)
 	const char *env[] = {"GRIDNODE_BUS_REDIS_SECRET=fifteen bytes..", NULL};
 	refuses(NULL, env, (const char *const[]){"bus.driver=redis", NULL},
 	        "GRIDNODE_BUS_REDIS_SECRET: bus.redis.secret: expected at least 16 bytes, got 15\n");
-	ck_assert_int_eq(load(NULL, NULL,
-	                      (const char *const[]){"bus.driver=redis", "bus.redis.trust=true",
-	                                            "bus.redis.address=rediss://localhost:6379", NULL}),
-	                 CONFIG_E_INVALID);
-	ck_assert_ptr_nonnull(strstr(text(&err), "no rediss:// in this build"));
+	const char *tls[] = {"bus.driver=redis", "bus.redis.trust=true", "bus.redis.address=rediss://localhost:6379",
+	                     "bus.redis.tls_ca=/no/such", NULL};
+	ck_assert_int_eq(load(NULL, NULL, tls), CONFIG_E_INVALID);
+	ck_assert_ptr_nonnull(strstr(text(&err), redis_tls_lacks ? "no rediss:// in this build: hiredis 0." : "/no/such"));
 	buf_deinit(&err);
 }
 END_TEST

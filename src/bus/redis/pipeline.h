@@ -5,14 +5,14 @@
  *     ▲             (host names)                                         │
  *     └───────────── failed: bus.waiting; lost: bus.lost ◀───────────────┘
  *
- * It is driven from outside: the watchers only call `wake`, and conn_next(), called from inside bus_turn(), does the
- * rest. So nothing is told, and nothing freed, from inside a callback.
+ * It is driven from outside: the watchers only call `wake`, and pipeline_next(), called from inside bus_turn(), does
+ * the rest. So nothing is told, and nothing freed, from inside a callback.
  *
  * hiredis gives us its connection, its parser and its formatter, not its asynchronous layer: that one keeps the answers
  * to a PING on a subscribed connection to itself, and takes one refused SUBSCRIBE for the end of the connection
  * (docs/decisions/030-hiredis-without-its-async-layer.md). */
-#ifndef GRID_BUS_REDIS_CONN_H
-#define GRID_BUS_REDIS_CONN_H
+#ifndef GRID_BUS_REDIS_PIPELINE_H
+#define GRID_BUS_REDIS_PIPELINE_H
 
 #include <ev.h>
 #include <hiredis/hiredis.h>
@@ -25,10 +25,10 @@
 #include "bus/redis/counters.h"
 #include "bus/redis/resolve.h"
 
-#define CONN_ARGS_MAX 16
-#define CONN_GREETING_MAX 3
+#define PIPELINE_ARGS_MAX 16
+#define PIPELINE_GREETING_MAX 3
 
-enum conn_state { CONN_PAUSED, CONN_RESOLVING, CONN_CONNECTING, CONN_LOGIN, CONN_UP };
+enum pipeline_state { PIPELINE_PAUSED, PIPELINE_RESOLVING, PIPELINE_CONNECTING, PIPELINE_LOGIN, PIPELINE_UP };
 
 /* Something asked; lies in what it is about. Its answer comes in the order of asking. */
 struct request {
@@ -40,20 +40,27 @@ struct requests {
 	struct request *head, *tail;
 };
 
-enum { CONN_LOGIN_AUTH, CONN_LOGIN_SELECT, CONN_LOGIN_NAME, CONN_LOGIN_PING, CONN_LOGIN_GREETING, CONN_LOGIN_COUNT };
+enum {
+	PIPELINE_LOGIN_AUTH,
+	PIPELINE_LOGIN_SELECT,
+	PIPELINE_LOGIN_NAME,
+	PIPELINE_LOGIN_PING,
+	PIPELINE_LOGIN_GREETING,
+	PIPELINE_LOGIN_COUNT
+};
 
-struct conn {
+struct pipeline {
 	const struct redis_config *config;
 	const char *role; /* "subscriber", "publisher" */
 	const char *node_id;
-	struct str greeting[CONN_GREETING_MAX];
+	struct str greeting[PIPELINE_GREETING_MAX];
 	size_t greeting_n;
 	struct redis_link_counters *counters;
 	struct ev_loop *loop;
 	void (*wake)(void *arg);
 	void *wake_arg;
 
-	enum conn_state state;
+	enum pipeline_state state;
 	redisContext *context; /* from CONNECTING on */
 	struct resolve *resolve;
 	struct ev_io readable, writable;
@@ -67,7 +74,7 @@ struct conn {
 	bool tls;
 
 	struct requests asked;
-	struct request login[CONN_LOGIN_COUNT];
+	struct request login[PIPELINE_LOGIN_COUNT];
 	struct request ping;
 	uint64_t asked_since_ms; /* when the oldest one was asked, at the earliest */
 	uint64_t heard_ms;       /* when the last byte came */
@@ -81,10 +88,10 @@ struct conn {
 	char told[320]; /* the last one that was logged */
 };
 
-struct conn_setup {
+struct pipeline_setup {
 	const struct redis_config *config;
 	const char *role, *node_id;
-	struct str greeting[CONN_GREETING_MAX]; /* the last request of the login: it must not be refused */
+	struct str greeting[PIPELINE_GREETING_MAX]; /* the last request of the login: it must not be refused */
 	size_t greeting_n;
 	struct redis_link_counters *counters;
 	struct ev_loop *loop;
@@ -92,29 +99,29 @@ struct conn_setup {
 	void *wake_arg;
 };
 
-/* Connects in the first conn_next(). What `setup` points to outlives the link. */
-void conn_init(struct conn *conn, const struct conn_setup *setup);
+/* Connects in the first pipeline_next(). What `setup` points to outlives the link. */
+void pipeline_init(struct pipeline *p, const struct pipeline_setup *setup);
 /* Closes at once; requests without an answer are forgotten. */
-void conn_deinit(struct conn *conn);
+void pipeline_deinit(struct pipeline *p);
 
 /* An answer, with the request it is for; or what came unasked (a message), with no request. */
-struct conn_answer {
+struct pipeline_answer {
 	struct request *request;
 	redisReply *reply; /* the caller's: freeReplyObject() */
 };
 
-/* The next thing that happened. 0: `answer` is set. CONN_E_NOTHING: nothing more now. CONN_E_UP: logged in.
- * CONN_E_LOST: it was up, and is not any more; conn_take_unanswered() until NULL comes next, then it connects again by
- * itself. */
-enum { CONN_E_NOTHING = 1, CONN_E_UP, CONN_E_LOST };
-GRID_MUST_CHECK int conn_next(struct conn *conn, uint64_t now_ms, struct conn_answer *answer);
-struct request *conn_take_unanswered(struct conn *conn);
+/* The next thing that happened. 0: `answer` is set. PIPELINE_E_NOTHING: nothing more now. PIPELINE_E_UP: logged in.
+ * PIPELINE_E_LOST: it was up, and is not any more; pipeline_take_unanswered() until NULL comes next, then it connects
+ * again by itself. */
+enum { PIPELINE_E_NOTHING = 1, PIPELINE_E_UP, PIPELINE_E_LOST };
+GRID_MUST_CHECK int pipeline_next(struct pipeline *p, uint64_t now_ms, struct pipeline_answer *answer);
+struct request *pipeline_take_unanswered(struct pipeline *p);
 
 /* Asks, on a link that is up. Copies the arguments. If that fails the link is lost in the next turn. */
-void conn_ask(struct conn *conn, struct request *request, const struct str *args, size_t n);
-/* Gives the link up; told as CONN_E_LOST. */
-GRID_PRINTF(2, 3) void conn_give_up(struct conn *conn, const char *fmt, ...);
+void pipeline_ask(struct pipeline *p, struct request *request, const struct str *args, size_t n);
+/* Gives the link up; told as PIPELINE_E_LOST. */
+GRID_PRINTF(2, 3) void pipeline_give_up(struct pipeline *p, const char *fmt, ...);
 /* Sends what is there to send and waits for an answer, at most so long. For an end without a loop. */
-void conn_wait(struct conn *conn, uint64_t timeout_ms);
+void pipeline_wait(struct pipeline *p, uint64_t timeout_ms);
 
 #endif
