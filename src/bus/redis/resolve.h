@@ -10,7 +10,7 @@ struct resolve;
 
 enum { RESOLVE_E_BUSY = 1, RESOLVE_E_FAILED };
 
-/* Begins. -ENOMEM, -EAGAIN. */
+/* Begins, on a thread of its own. -ENOMEM, -EAGAIN. */
 GRID_MUST_CHECK int resolve_start(const char *host, struct resolve **resolvep);
 /* 0: `address` is the first one, numeric. RESOLVE_E_BUSY: not yet. RESOLVE_E_FAILED: *whyp says why (static). */
 GRID_MUST_CHECK int resolve_poll(struct resolve *resolve, char address[INET6_ADDRSTRLEN], const char **whyp);
