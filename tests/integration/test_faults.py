@@ -6,13 +6,8 @@ import asyncio
 import pytest
 
 from gridtest.backend import Backend
-from gridtest.load import Load, flows, until
+from gridtest.load import FAST, Load, flows, until
 from gridtest.tcpproxy import Proxy
-from gridtest.util import wait_for
-
-FAST = {"bus.rabbitmq.heartbeat": "2s", "bus.rabbitmq.reconnect_min": "50ms", "bus.rabbitmq.reconnect_max": "500ms",
-        "bus.rabbitmq.connect_timeout": "2s"}
-
 
 @pytest.fixture
 def proxy(broker):

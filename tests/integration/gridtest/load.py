@@ -1,9 +1,13 @@
-"""Clients that keep publishing while something breaks, and the proof that all flows again."""
+"""Clients that keep publishing while something breaks, and the check that afterwards all flows again."""
 
 import asyncio
 import itertools
 
 from .util import wait_for
+
+# For nodes that are to notice quickly what happens to their broker.
+FAST = {"bus.rabbitmq.heartbeat": "2s", "bus.rabbitmq.reconnect_min": "50ms", "bus.rabbitmq.reconnect_max": "500ms",
+        "bus.rabbitmq.connect_timeout": "2s"}
 
 
 async def until(condition, timeout=60, what=None):
