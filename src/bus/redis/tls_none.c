@@ -10,7 +10,7 @@
 #define VERSION TEXT(HIREDIS_MAJOR) "." TEXT(HIREDIS_MINOR) "." TEXT(HIREDIS_PATCH)
 
 const char *const redis_tls_lacks =
-    "hiredis " VERSION " has no TLS, which came with 1.0; a tunnel or a private network";
+    "hiredis " VERSION " has no TLS, which came with 1.0: use a tunnel, or a private network";
 
 int tls_start(struct redisContext *context, const struct redis_config *config, const char *host, char *why,
               size_t why_size)
