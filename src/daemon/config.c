@@ -29,6 +29,7 @@ static const struct option_group groups[] = {
     {"bus", bus_options, offsetof(struct config, bus)},
     {"node", bus_node_options, offsetof(struct config, bus.node)},
     {"bus.rabbitmq", rabbitmq_options, offsetof(struct config, bus.rabbitmq)},
+    {"bus.redis", redis_options, offsetof(struct config, bus.redis)},
 };
 
 const struct option_set config_options = {groups, GRID_ARRAY_LEN(groups)};

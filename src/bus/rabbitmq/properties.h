@@ -17,9 +17,6 @@
 #define TYPE_LOOPBACK "grid.loopback"
 #define TYPE_HELLO "grid.hello"
 
-/* Is this a type of ours, which only nodes may use? */
-bool type_reserved(struct str type);
-
 /* --- what came ---------------------------------------------------------------------------------------------------- */
 
 struct decoded {
