@@ -315,7 +315,8 @@ static void check_redis(struct config_loader *loader)
 		check_redis_tls(loader);
 	check_redis_secret(loader);
 	check_readable(loader, "bus.redis.password_file", c->password_file);
-	check_order(loader, "bus.redis.reconnect_max", c->reconnect_max, "bus.redis.reconnect_min", c->reconnect_min, true);
+	check_order(loader, units_duration, "bus.redis.reconnect_max", c->reconnect_max, "bus.redis.reconnect_min",
+	            c->reconnect_min, true);
 }
 
 void config_check(struct config_loader *loader)
