@@ -74,6 +74,7 @@ async def test_who_reconnects_in_time_gets_what_came_meanwhile(nodes, grid, back
         await client.close()
     else:
         client.abort()
+        await client.wait_closed()
     wait_for(lambda: node.metric("grid_sessions") == 1)
     for i in range(1, 5):
         backend.to_user(user, i)
