@@ -10,7 +10,7 @@ PACKAGES_RUN=(
 )
 # shellcheck disable=SC2034
 PACKAGES_TEST=(
-	clang python3-pytest python3-websockets python3-pika shellcheck
+	clang openssl python3-pytest python3-websockets python3-pika shellcheck
 )
 
 # Services these packages bring along, which start by themselves on a Debian system.

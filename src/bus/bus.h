@@ -121,7 +121,8 @@ struct bus_env {
 	void (*wake)(void *arg); /* any thread: call bus_turn() soon */
 	void *wake_arg;
 	const char *node_id;
-	const char *epoch; /* this life of the node, a ULID */
+	const char *epoch;     /* this life of the node, a ULID */
+	const char *state_dir; /* a folder for what the next life is to know; empty: none */
 	struct metric_registry *metrics;
 };
 

@@ -13,6 +13,12 @@ const struct option bus_options[] = {
     OPTIONS_END,
 };
 
+const struct option bus_node_options[] = {
+    OPTION_DURATION(struct bus_node_config, dead_after, "30s", 0, 3600000,
+                    "a node silent for so long has its queue emptied and deleted by another one; 0: never by this one"),
+    OPTIONS_END,
+};
+
 const struct option rabbitmq_options[] = {
     OPTION_STRINGS(struct rabbitmq_config, addresses, "127.0.0.1:5672",
                    "brokers, host:port, tried in turn; an IPv6 address in brackets"),

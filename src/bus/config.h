@@ -1,4 +1,4 @@
-/* Options `bus.*` and `bus.rabbitmq.*`: the structs and their rows. */
+/* Options `bus.*`, `bus.rabbitmq.*`, and those of `node.*` that the bus is about: the structs and their rows. */
 #ifndef GRID_BUS_CONFIG_H
 #define GRID_BUS_CONFIG_H
 
@@ -28,14 +28,20 @@ struct rabbitmq_config {
 	bool tls_verify;
 };
 
+struct bus_node_config {
+	int64_t dead_after; /* ms; 0: never */
+};
+
 struct bus_config {
 	int driver;             /* enum bus_driver_choice */
 	char *prefix;           /* of exchanges and queues */
 	int64_t publish_window; /* publishes under way at once */
+	struct bus_node_config node;
 	struct rabbitmq_config rabbitmq;
 };
 
 extern const struct option bus_options[];
+extern const struct option bus_node_options[];
 extern const struct option rabbitmq_options[];
 
 #endif

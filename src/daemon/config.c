@@ -16,6 +16,8 @@
 static const struct option daemon_options[] = {
     OPTION_STRING(struct config, node.id, "",
                   "this node's name in the grid, unique; letters, digits, _ and -; empty: <host>-<listen.port>"),
+    OPTION_STRING(struct config, state_dir, "",
+                  "folder where the node keeps what it needs to go on after a restart; empty: it starts anew"),
     OPTION_ENUM(struct config, log.level, log_level_names, "info", "lines of this level and above are written"),
     OPTIONS_END,
 };
@@ -25,6 +27,7 @@ static const struct option_group groups[] = {
     {"", net_options, offsetof(struct config, net)},
     {"", core_options, offsetof(struct config, core)},
     {"bus", bus_options, offsetof(struct config, bus)},
+    {"node", bus_node_options, offsetof(struct config, bus.node)},
     {"bus.rabbitmq", rabbitmq_options, offsetof(struct config, bus.rabbitmq)},
 };
 

@@ -17,6 +17,7 @@ struct config {
 	struct {
 		char *id; /* never empty after config_load() */
 	} node;
+	char *state_dir; /* empty: nothing is kept over a restart */
 	struct {
 		int level; /* enum log_level */
 	} log;

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/units.h"
@@ -14,6 +16,7 @@
 #define UNIX_PREFIX "unix:"
 #define UNIX_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 #define PREFIX_MAX 32
+#define DEAD_AFTER_MIN_MS 3000 /* hellos come once a second at most, and some are late */
 
 /* Which of two options that do not fit each other somebody has set. */
 static const char *where_of_either(const struct config_loader *loader, const char *name, const char *other)
@@ -29,6 +32,29 @@ static void check_node_id(struct config_loader *loader)
 		config_loader_fail(loader, config_loader_where(loader, "node.id"),
 		                   "node.id: expected 1 to %d of the characters A-Z a-z 0-9 _ -, got %s", NODE_ID_MAX,
 		                   LOG_QUOTED(str_from(id)));
+}
+
+/* 0, or the errno that keeps us from making files in it. */
+static int folder_errno(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return errno;
+	if (!S_ISDIR(st.st_mode))
+		return ENOTDIR;
+	return eaccess(path, R_OK | W_OK | X_OK) != 0 ? errno : 0;
+}
+
+static void check_state_dir(struct config_loader *loader)
+{
+	const char *path = loader->config->state_dir;
+	int err = *path ? folder_errno(path) : 0;
+
+	if (err != 0)
+		config_loader_fail(loader, config_loader_where(loader, "state_dir"),
+		                   "state_dir: expected a folder to write to, got %s: %s; as root: install -d -o %u -m 700 %s",
+		                   LOG_QUOTED(str_from(path)), strerror(err), (unsigned)geteuid(), LOG_QUOTED(str_from(path)));
 }
 
 static void check_prefix(struct config_loader *loader)
@@ -81,6 +107,19 @@ static void check_stray_max(struct config_loader *loader)
 		config_loader_fail(loader, where_of_either(loader, "stray.max", "bus.rabbitmq.prefetch"),
 		                   "stray.max: expected at most half of bus.rabbitmq.prefetch (%lld), got %lld",
 		                   (long long)prefetch, (long long)max);
+}
+
+static void check_dead_after(struct config_loader *loader)
+{
+	int64_t ms = loader->config->bus.node.dead_after;
+	struct buf text GRID_CLEANUP(buf_deinit) = BUF_INIT;
+
+	if (ms == 0 || ms >= DEAD_AFTER_MIN_MS)
+		return;
+	units_put(units_duration, ms, &text);
+	config_loader_fail(loader, config_loader_where(loader, "node.dead_after"),
+	                   "node.dead_after: expected 0 or at least %ds, got %.*s", DEAD_AFTER_MIN_MS / 1000,
+	                   STR_ARG(buf_str(&text)));
 }
 
 static bool is_unix(const char *address)
@@ -217,8 +256,10 @@ static void check_rabbitmq(struct config_loader *loader)
 void config_check(struct config_loader *loader)
 {
 	check_node_id(loader);
+	check_state_dir(loader);
 	check_prefix(loader);
 	check_durations(loader);
+	check_dead_after(loader);
 	check_limits(loader);
 	check_listeners(loader);
 	if (loader->config->bus.driver == BUS_DRIVER_RABBITMQ)

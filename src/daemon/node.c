@@ -188,6 +188,7 @@ static int start_bus(struct node *node)
 	    .wake_arg = node->waker,
 	    .node_id = node->config->node.id,
 	    .epoch = node->epoch.text,
+	    .state_dir = node->config->state_dir,
 	    .metrics = &node->metrics,
 	};
 	int r = bus_open(&node->config->bus, &env, &node->bus);

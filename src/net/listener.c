@@ -126,7 +126,14 @@ static int explain(const struct place *place, int err, struct buf *errp)
 	return -err;
 }
 
-static int bind_and_listen(const struct place *place, int *fdp, struct buf *errp)
+/* Connecting to a unix socket takes write permission, and nginx runs as somebody else: as with nginx' own sockets it is
+ * the folder that decides who gets there. Before listen() nobody can connect. */
+static int open_to_all(const struct place *place, bool admin)
+{
+	return place->unix_path && !admin ? chmod(place->unix_path, 0666) : 0;
+}
+
+static int bind_and_listen(const struct place *place, bool admin, int *fdp, struct buf *errp)
 {
 	const int on = 1;
 	int fd = socket(place->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -138,7 +145,8 @@ static int bind_and_listen(const struct place *place, int *fdp, struct buf *errp
 	/* So that :: and 0.0.0.0 can both be listed. */
 	if (place->sa.ss_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	if (bind(fd, (const struct sockaddr *)&place->sa, place->len) != 0 || listen(fd, BACKLOG) != 0) {
+	if (bind(fd, (const struct sockaddr *)&place->sa, place->len) != 0 || open_to_all(place, admin) != 0 ||
+	    listen(fd, BACKLOG) != 0) {
 		int err = errno;
 		close(fd);
 		return explain(place, err, errp);
@@ -183,12 +191,12 @@ static void on_connection(struct ev_loop *ev, struct ev_io *io, int revents)
 int listener_open(struct server *server, const char *address, int64_t port, bool admin, struct buf *errp)
 {
 	struct place place;
-	int fd, r = place_of(address, port, &place, errp);
+	int fd = -1, r = place_of(address, port, &place, errp);
 
 	if (r == 0 && place.unix_path)
 		r = remove_stale(&place, errp);
 	if (r == 0)
-		r = bind_and_listen(&place, &fd, errp);
+		r = bind_and_listen(&place, admin, &fd, errp);
 	if (r != 0)
 		return r;
 	struct listener *l = calloc(1, sizeof(*l));

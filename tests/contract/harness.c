@@ -24,6 +24,7 @@ static int wake_fd = -1;
 
 static const struct option_group groups[] = {
     {"bus", bus_options, 0},
+    {"node", bus_node_options, offsetof(struct bus_config, node)},
     {"bus.rabbitmq", rabbitmq_options, offsetof(struct bus_config, rabbitmq)},
 };
 static const struct option_set options = {groups, GRID_ARRAY_LEN(groups)};
@@ -177,6 +178,7 @@ struct node *node_open(const char *name, const char *set)
 	                            .wake_arg = &wake_fd,
 	                            .node_id = n->id,
 	                            .epoch = n->epoch.text,
+	                            .state_dir = target.state_dir ? target.state_dir : "",
 	                            .metrics = &n->metrics};
 	ck_assert_int_eq(bus_open(&n->config, &env, &n->bus), 0);
 	nodes[slot] = n;

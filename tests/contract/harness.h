@@ -65,6 +65,7 @@ struct target {
 	int driver;
 	bool many_nodes; /* several nodes can meet */
 	const char *address, *vhost, *user, *password;
+	const char *state_dir; /* of all nodes opened from now on; NULL: none */
 };
 extern struct target target;
 

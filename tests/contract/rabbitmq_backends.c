@@ -113,10 +113,13 @@ START_TEST(foreign_ways_to_the_queue_lead_nowhere)
 	backend_publish(backend, "grid.nodes", key, &(struct backend_message){.body = "2", .type = "grid.unknown"});
 	snprintf(key, sizeof(key), "node.%s.%s", n->id, n->epoch.text);
 	backend_publish(backend, "grid.nodes", key, &(struct backend_message){.body = "3", .type = "grid.loopback"});
+	backend_publish(backend, "grid.nodes", "all",
+	                &(struct backend_message){.body = "grid.node.other", .type = "grid.hello"});
 	node_settle_down(n);
 	ck_assert_uint_eq(n->messages.n, 1);
 	ck_assert_uint_eq(node_metric(n, "grid_rabbitmq_dropped_total{reason=\"exchange\"}"), 1);
-	ck_assert_uint_eq(node_metric(n, "grid_rabbitmq_dropped_total{reason=\"control\"}"), 2);
+	ck_assert_uint_eq(node_metric(n, "grid_rabbitmq_dropped_total{reason=\"control\"}"), 3);
+	ck_assert_uint_eq(node_metric(n, "grid_rabbitmq_peers "), 0);
 	WAIT_FOR_MS(unacknowledged(n) == 0, 30000);
 	node_close(n);
 }

@@ -1,6 +1,7 @@
 /* From start to up: what an earlier life left behind, an id in use, a broker that is not ready. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "rabbitmq_common.h"
@@ -55,6 +56,94 @@ START_TEST(a_new_life_under_fire_loses_nothing)
 	WAIT_FOR(node_metric(n, "grid_rabbitmq_strays_waiting") == 0);
 	ck_assert_int_ge(backend_ready(backend, OFFLINE), N);
 	node_close(n);
+}
+END_TEST
+
+/* A folder for the journals of a test; the last thing in it is close_state_dir(). */
+static char state_dir[64];
+
+static void open_state_dir(void)
+{
+	strcpy(state_dir, "/tmp/grid-contract.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(state_dir));
+	target.state_dir = state_dir;
+}
+
+static void close_state_dir(const char *queue)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s.journal", state_dir, queue);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rmdir(state_dir), 0);
+}
+
+START_TEST(a_new_life_takes_over_what_the_journal_knows)
+{
+	enum { ROOMS = 600 };
+	char name[32], queue[128];
+
+	open_state_dir();
+	struct node *n = node_up("warm", NULL);
+	struct key user = user_key("warm"), room = room_key("0");
+	snprintf(queue, sizeof(queue), "%s", queue_of(n));
+	node_bind(n, user);
+	for (int i = 0; i < ROOMS; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		struct key key = room_key(name);
+		WAIT_FOR(bus_bind(n->bus, &key) == 0);
+	}
+	WAIT_FOR(n->bound.n == 1 + ROOMS);
+	node_close(n);
+	backend_publish(backend, "grid.users", "user.warm", &(struct backend_message){.body = "\"kept\""});
+
+	n = node_up("warm", NULL);
+	ck_assert_uint_eq(n->restored.n, 1 + ROOMS);
+	ck_assert(!n->states.p[0].bindings_lost);
+	ck_assert_uint_eq(node_metric(n, "grid_rabbitmq_queue_resets_total"), 0);
+	WAIT_FOR(node_messages(n, &user, "kept") == 1);
+	node_publish(n, room, "\"still\"", 1);
+	WAIT_FOR(node_messages(n, &room, "still") == 1);
+	node_unbind(n, room);
+	node_settle_down(n);
+	node_close(n);
+
+	n = node_up("warm", NULL); /* settle-down is unbound again, and so is the room */
+	ck_assert_uint_eq(n->restored.n, ROOMS);
+	node_close(n);
+	close_state_dir(queue);
+}
+END_TEST
+
+START_TEST(a_journal_is_not_believed_when_the_queue_is_another)
+{
+	char queue[128];
+
+	open_state_dir();
+	struct node *n = node_up("bare", NULL);
+	struct key room = room_key("old");
+	snprintf(queue, sizeof(queue), "%s", queue_of(n));
+	node_bind(n, room);
+	node_close(n);
+	backend_delete_queue(backend, queue);
+	backend_declare_queue(backend, queue, false);
+
+	n = node_up("bare", NULL);
+	ck_assert_uint_eq(n->restored.n, 1);
+	ck_assert(n->states.p[0].bindings_lost);
+	ck_assert_uint_eq(node_metric(n, "grid_rabbitmq_loopbacks_returned_total"), 1);
+	ck_assert_uint_eq(node_metric(n, "grid_rabbitmq_queue_resets_total"), 1);
+	backend_publish(backend, "grid.rooms", "room.old", &(struct backend_message){.body = "1"});
+	node_settle_down(n);
+	ck_assert_uint_eq(node_messages(n, &room, NULL), 0);
+	node_bind(n, room);
+	node_close(n);
+
+	n = node_up("bare", NULL);
+	ck_assert_uint_eq(n->restored.n, 1);
+	ck_assert(!n->states.p[0].bindings_lost);
+	node_close(n);
+	close_state_dir(queue);
 }
 END_TEST
 
@@ -160,6 +249,8 @@ void rabbitmq_lives_add(Suite *suite)
 	const TTest *const tests[] = {
 	    a_new_life_starts_clean,
 	    a_new_life_under_fire_loses_nothing,
+	    a_new_life_takes_over_what_the_journal_knows,
+	    a_journal_is_not_believed_when_the_queue_is_another,
 	    an_id_in_use_is_fatal_and_changes_nothing,
 	    an_id_that_becomes_free_is_taken_over,
 	    a_missing_topology_is_fatal,

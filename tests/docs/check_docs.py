@@ -19,7 +19,7 @@ OPERATIONS = "docs/operations.md"
 SKIPPED_FOLDERS = {"build", ".git", ".run", "node_modules"}
 PATH_ROOTS = ("src", "docs", "tests", "scripts", "conf", "deploy", "amqp-topology")
 # Options by the struct their rows stand in; the prefix each table gets in src/daemon/config.c.
-OPTION_PREFIXES = {"config": "", "net_config": "", "core_config": "", "bus_config": "bus.",
+OPTION_PREFIXES = {"config": "", "net_config": "", "core_config": "", "bus_config": "bus.", "bus_node_config": "node.",
                    "rabbitmq_config": "bus.rabbitmq."}
 
 STRING = r'"((?:[^"\\]|\\.)*)"'

@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import stat
 
 import pytest
 
@@ -43,6 +44,10 @@ async def test_clients_of_all_address_families_meet(node, unix_path, connect):
     for client in clients:
         await client.wait_data("v4", "v6", "unix")
         assert await client.close() == 1000
+
+
+def test_a_proxy_of_another_account_may_connect_to_the_unix_socket(node, unix_path):
+    assert stat.S_IMODE(unix_path.stat().st_mode) == 0o666
 
 
 async def test_subprotocols(node, connect):

@@ -1,5 +1,6 @@
 """scripts/lib/private-broker: a broker that shares nothing, and leaves nothing running."""
 
+import concurrent.futures
 import os
 import pathlib
 import signal
@@ -34,6 +35,21 @@ def listening():
     return subprocess.run(["ss", "-Hltnp"], text=True, capture_output=True, check=True).stdout.splitlines()
 
 
+def connected(port):
+    """Connections to a port of this machine."""
+    return subprocess.run(["ss", "-Htn", f"dport = {port}"], text=True, capture_output=True, check=True).stdout
+
+
+def start_beside_one_that_dies(own):
+    """Frozen it looks alive to start, which then waits for an answer; so does, for a moment, one that was just killed."""
+    os.kill(own.pid, signal.SIGSTOP)
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        started = threads.submit(own.start)
+        wait_for(lambda: connected(own.amqp_port), what="start has found it")
+        os.kill(own.pid, signal.SIGKILL)
+        started.result(180)
+
+
 def test_life(tmp_path):
     own = Broker(tmp_path / "own")
     try:
@@ -53,6 +69,7 @@ def test_life(tmp_path):
         own.start()  # at once: killed means that its ports are free
         os.kill(own.pid, signal.SIGKILL)  # by somebody else
         own.start()
+        start_beside_one_that_dies(own)
         assert own.pid != pid
         assert own.api("GET", "vhosts", "kept")
     finally:

@@ -75,9 +75,11 @@ def test_expired_users_messages_go_offline_and_rooms_do_not(channel):
     assert take(channel, "grid.offline") is None
 
 
-def test_node_queue_obeys_the_policy(grid, channel):
-    declare_node(channel)
-    definition = wait_for(lambda: grid.api("GET", "queues", "grid.node.n1").get("effective_policy_definition"))
+@pytest.mark.parametrize("name", ["grid.node.n1", "grid.node.n1.01KC3AZ0000000000000000000"])
+def test_node_queue_obeys_the_policy(grid, channel, name):
+    channel.queue_declare(name, durable=True, arguments={"x-expires": 86400000})
+    definition = wait_for(lambda: grid.api("GET", "queues", name).get("effective_policy_definition"))
+    channel.queue_delete(name)
     assert definition["dead-letter-exchange"] == "grid.expired"
     assert definition["overflow"] == "drop-head"
     assert definition["message-ttl"] < definition["expires"] < 86400000

@@ -11,7 +11,7 @@
 #include "bus/rabbitmq/consumer_state.h"
 
 #define RELEASE_EVERY 32 /* messages, so that rabbitmq-c's buffers do not grow with the batch */
-#define EVENTS_MAX 4     /* of one life, plus the last one's */
+#define EVENTS_MAX 5     /* of one life, plus the last one's */
 #define RESET_WAIT_MS 10
 
 /* --- to the loop -------------------------------------------------------------------------------------------------- */
@@ -54,34 +54,53 @@ static void answer(struct consumer *c, struct op *op, enum bus_bind_result resul
 static void bind_node_keys(struct consumer *c)
 {
 	const struct topology *t = &c->setup->topology;
-	const char *const keys[NODE_KEYS] = {t->epoch_key, t->node_key, "all"};
+	const char *const keys[NODE_KEYS] = {t->node_key, "all", c->consuming.text};
 
-	GRID_ASSERT(c->node_ops_open == 0);
 	for (size_t i = 0; i < NODE_KEYS; i++) {
 		struct op *op = &c->node_ops[i];
 		*op = (struct op){.mail.kind = MAIL_OP, .internal = true, .exchange = EXCHANGE_NODES};
 		snprintf(op->routing_key, sizeof(op->routing_key), "%s", keys[i]);
 		ops_push(&c->ops, op);
 	}
-	c->node_ops_open = NODE_KEYS;
+	c->own_ops_open += NODE_KEYS;
+}
+
+/* To a queue that has nothing of ours bound. */
+static void bind_anew(struct consumer *c)
+{
+	takeover_nothing_bound(c);
+	bind_node_keys(c);
+}
+
+/* Keys that may be bound or not are unbound: who wants one binds it. */
+static void unbind_unsure(struct consumer *c)
+{
+	for (size_t i = 0; i < c->n_unsure; i++)
+		ops_push(&c->ops, &c->unsure[i]);
+	c->own_ops_open += c->n_unsure;
 }
 
 void consumer_serve(struct consumer *c, bool fresh)
 {
 	c->phase = PHASE_SERVING;
-	c->owned = true;
-	c->consuming.flag = fresh;
+	c->owned = c->served = true;
 	link_in_use(&c->link);
+	GRID_ASSERT(c->own_ops_open == 0);
+	c->consuming.flag = fresh;
+	snprintf(c->consuming.text, sizeof(c->consuming.text), "%s.%s", c->setup->topology.node_key, c->ours.epoch);
+	snprintf(c->consuming.queue, sizeof(c->consuming.queue), "%s", c->ours.queue);
 	if (fresh)
-		bind_node_keys(c);
+		bind_anew(c);
 	else
+		unbind_unsure(c);
+	if (c->own_ops_open == 0)
 		consumer_tell(c, &c->consuming);
 }
 
 static int send_op(struct consumer *c, const struct op *op)
 {
 	const struct topology *t = &c->setup->topology;
-	amqp_bytes_t queue = amqp_from_text(t->node_queue);
+	amqp_bytes_t queue = amqp_from_text(c->ours.queue);
 	amqp_bytes_t exchange = amqp_from_text(t->exchanges[op->exchange]);
 	amqp_bytes_t key = amqp_from_text(op->routing_key);
 	int status;
@@ -98,10 +117,20 @@ static int send_op(struct consumer *c, const struct op *op)
 	return link_status(&c->link, "binding", status);
 }
 
+/* Written down before it is sent, so that the journal never knows less than the broker. */
+static void journal_ops(struct consumer *c)
+{
+	for (const struct op *op = c->ops.unsent; op; op = op->next)
+		if (!op->internal)
+			journal_add(c->journal, op->unbind ? JOURNAL_UNBINDING : JOURNAL_BINDING, &op->key);
+	journal_flush(c->journal);
+}
+
 static int send_ops(struct consumer *c)
 {
 	int rc = 0;
 
+	journal_ops(c);
 	if (!c->ops.unsent)
 		return 0;
 	link_cork(&c->link, true);
@@ -111,17 +140,38 @@ static int send_ops(struct consumer *c)
 	return rc;
 }
 
+static void own_op_done(struct consumer *c)
+{
+	if (--c->own_ops_open > 0)
+		return;
+	c->n_unsure = 0;
+	consumer_tell(c, &c->consuming);
+}
+
 static int on_op_answered(struct consumer *c, bool unbind)
 {
 	struct op *op = ops_answer(&c->ops);
 
 	if (!op || op->unbind != unbind)
 		return link_fail(&c->link, "an answer to a bind that was not asked for");
-	if (!op->internal)
+	if (op->key.len)
+		journal_add(c->journal, unbind ? JOURNAL_UNBOUND : JOURNAL_BOUND, &op->key);
+	if (op->internal)
+		own_op_done(c);
+	else
 		answer(c, op, BUS_BIND_OK);
-	else if (--c->node_ops_open == 0)
-		consumer_tell(c, &c->consuming);
 	return 0;
+}
+
+static void on_op_refused(struct consumer *c, struct op *op)
+{
+	if (op->internal) {
+		own_op_done(c);
+		return;
+	}
+	if (!op->unbind)
+		journal_add(c->journal, JOURNAL_UNBOUND, &op->key);
+	answer(c, op, BUS_BIND_REFUSED);
 }
 
 /* The broker refused the oldest bind and closed the channel: the others go out again on a new one. If it is the queue
@@ -136,12 +186,12 @@ static int on_bindings_closed(struct consumer *c, const amqp_channel_close_t *cl
 			answer(c, op, BUS_BIND_LOST);
 		return -ECONNABORTED;
 	}
-	if (op && op->internal)
+	if (op && op->internal && !op->unbind)
 		return link_fail(&c->link, "binding %s to exchange %s: refused", op->routing_key,
 		                 c->setup->topology.exchanges[op->exchange]);
 	if (op) {
 		counter_add(&c->counters->binds_refused, 1);
-		answer(c, op, BUS_BIND_REFUSED);
+		on_op_refused(c, op);
 	}
 	ops_rewind(&c->ops);
 	amqp_channel_open(c->link.conn, CHANNEL_BINDINGS);
@@ -168,86 +218,20 @@ static int on_bindings_frame(struct consumer *c, const amqp_frame_t *frame)
 	}
 }
 
-/* --- deliveries --------------------------------------------------------------------------------------------------- */
-
-/* It cannot be taken in: the broker moves it to where expired messages go. */
-static int reject(struct consumer *c, uint64_t tag)
-{
-	acks_forget(c->acks, tag);
-	return link_status(&c->link, "rejecting", amqp_basic_reject(c->link.conn, CHANNEL_DELIVERIES, tag, 0));
-}
-
-static int count_delivery(struct consumer *c, const amqp_basic_deliver_t *method)
-{
-	counter_add(&c->counters->deliveries, 1);
-	counter_add(&c->counters->redelivered, method->redelivered != 0);
-	if (acks_delivered(c->acks, method->delivery_tag) != 0)
-		return link_fail(&c->link, "more deliveries than the prefetch allows");
-	return 0;
-}
-
-/* What the node holds at once is bounded by prefetch times max_body. */
-static int on_too_large(struct consumer *c)
-{
-	const amqp_basic_deliver_t *method = c->incoming.method;
-	int rc = count_delivery(c, method);
-
-	if (rc != 0)
-		return rc;
-	counter_add(&c->counters->dropped_size, 1);
-	log_limited(&c->too_large_limit, clock_mono_ms(), LOG_LEVEL_WARN, "bus.too_large",
-	            "exchange=%s key=%s bytes=%zu hint=\"above bus.rabbitmq.max_body; it becomes a dead letter\"",
-	            LOG_QUOTED(amqp_str(method->exchange)), LOG_QUOTED(amqp_str(method->routing_key)), c->incoming.missing);
-	return reject(c, method->delivery_tag);
-}
-
-static int on_delivery(struct consumer *c)
-{
-	const amqp_basic_deliver_t *method = c->incoming.method;
-	uint64_t tag = method->delivery_tag;
-	struct delivery *d = NULL;
-
-	int counted = count_delivery(c, method);
-	if (counted != 0)
-		return counted;
-	int rc = c->incoming.no_memory ? -ENOMEM : delivery_new(c->setup, &c->incoming, clock_now(), &d);
-	incoming_done(&c->incoming);
-	if (c->phase != PHASE_SERVING)
-		c->reset.leftovers++;
-	if (rc == DELIVERY_E_DROP) {
-		acks_settle(c->acks, tag);
-		return 0;
-	}
-	if (rc != 0) {
-		counter_add(&c->counters->dropped_memory, 1);
-		return reject(c, tag);
-	}
-	d->life = c->life;
-	d->leftover = c->phase != PHASE_SERVING;
-	c->batch[c->batch_n++] = d;
-	return 0;
-}
-
-static int on_content_frame(struct consumer *c, const amqp_frame_t *frame)
-{
-	int rc = incoming_frame(&c->incoming, frame, (uint64_t)c->setup->config->rabbitmq.max_body);
-	if (rc < 0)
-		return link_fail(&c->link, "frames in an order that makes no message");
-	if (rc == INCOMING_TOO_LARGE)
-		return on_too_large(c);
-	return rc == INCOMING_COMPLETE ? on_delivery(c) : 0;
-}
+/* --- frames ------------------------------------------------------------------------------------------------------- */
 
 static int on_deliveries_frame(struct consumer *c, const amqp_frame_t *frame)
 {
 	if (frame->frame_type != AMQP_FRAME_METHOD || frame->payload.method.id == AMQP_BASIC_DELIVER_METHOD)
-		return on_content_frame(c, frame);
+		return intake_frame(&c->own, frame);
 	switch (frame->payload.method.id) {
 	case AMQP_BASIC_CANCEL_METHOD:
 		return link_fail(&c->link, "the broker cancelled our consumer: the queue was deleted or moved");
 	case AMQP_BASIC_CANCEL_OK_METHOD:
 		c->cancelled = true;
 		return 0;
+	case AMQP_CHANNEL_FLOW_OK_METHOD:
+		return barrier_answered(&c->own.barrier) ? 0 : link_fail(&c->link, "an answer to a question that was not asked");
 	case AMQP_CHANNEL_CLOSE_METHOD: {
 		int rc = link_closed_by(&c->link, frame);
 		return rc == LINK_E_CHANNEL ? -ECONNABORTED : rc;
@@ -264,12 +248,21 @@ static int on_frame(struct consumer *c, const amqp_frame_t *frame)
 		return on_deliveries_frame(c, frame);
 	case CHANNEL_BINDINGS:
 		return on_bindings_frame(c, frame);
+	case CHANNEL_REAP:
+		return reaper_frame(c, frame);
 	default: {
 		int rc = link_closed_by(&c->link, frame);
 		c->scratch_open = c->scratch_open && rc == 0;
 		return rc < 0 ? rc : 0;
 	}
 	}
+}
+
+/* Unless a message that is not complete yet lies in them. */
+static void release_buffers(struct consumer *c)
+{
+	if (!incoming_busy(&c->own.incoming) && !incoming_busy(&c->reaper.intake.incoming))
+		link_release(&c->link);
 }
 
 /* Everything that is there, but not more than one batch; LINK_E_NOTHING when that was all. */
@@ -285,63 +278,71 @@ static int read_frames(struct consumer *c)
 			rc = on_frame(c, &frame);
 		if (rc != 0)
 			return rc;
-		if (!incoming_busy(&c->incoming) && ++since_release % RELEASE_EVERY == 0)
-			link_release(&c->link);
+		if (++since_release % RELEASE_EVERY == 0)
+			release_buffers(c);
 	}
 	return 0;
 }
 
 /* --- mail from the loop ------------------------------------------------------------------------------------------- */
 
-static int send_ack(void *arg, uint64_t tag, bool multiple)
-{
-	struct consumer *c = arg;
-	counter_add(&c->counters->acks, 1);
-	return link_status(&c->link, "acknowledging", amqp_basic_ack(c->link.conn, CHANNEL_DELIVERIES, tag, multiple));
-}
-
 static int take_settled(struct consumer *c)
 {
 	void *items[CONSUMER_BATCH];
 	size_t n;
+	int rc = 0;
 
-	while ((n = mailbox_pop(c->settled, items, CONSUMER_BATCH)) > 0) {
+	while (rc == 0 && (n = mailbox_pop(c->settled, items, CONSUMER_BATCH)) > 0) {
 		for (size_t i = 0; i < n; i++) {
 			struct delivery *d = items[i];
-			if (d->life == c->life)
-				acks_settle(c->acks, d->tag);
+			if (rc == 0)
+				rc = intake_settle(d->intake, d);
 			delivery_free(d);
 		}
 	}
-	return acks_flush(c->acks, send_ack, c);
+	if (rc == 0)
+		rc = intake_flush(&c->own);
+	if (rc == 0)
+		rc = intake_flush(&c->reaper.intake);
+	return rc ? rc : intake_ask_barrier(&c->own);
 }
 
-static void on_event(struct consumer *c, const struct event *event)
+static int on_event(struct consumer *c, const struct event *event)
 {
-	if (event->kind == EVENT_REBIND) {
-		c->consuming.flag = true;
-		bind_node_keys(c);
-	}
+	if (event->kind != EVENT_REBIND)
+		return 0;
+	if (event->flag)
+		return queue_distrust(c);
+	c->consuming.flag = true;
+	bind_anew(c);
+	return 0;
 }
 
 static int take_mail(struct consumer *c)
 {
 	void *items[CONSUMER_BATCH];
 	size_t n;
+	int rc = 0;
 
 	while ((n = mailbox_pop(c->in, items, CONSUMER_BATCH)) > 0) {
 		for (size_t i = 0; i < n; i++) {
 			struct mail *mail = items[i];
 			if (mail->kind == MAIL_OP)
 				ops_push(&c->ops, (struct op *)(void *)mail);
-			else
-				on_event(c, (const struct event *)(const void *)mail);
+			else if (rc == 0)
+				rc = on_event(c, (const struct event *)(const void *)mail);
 		}
 	}
-	return send_ops(c);
+	return rc ? rc : send_ops(c);
 }
 
 /* --- the thread --------------------------------------------------------------------------------------------------- */
+
+static uint64_t wait_ms(const struct consumer *c)
+{
+	uint64_t ms = c->phase == PHASE_SERVING ? reaper_wait_ms(c) : RESET_WAIT_MS;
+	return barrier_needed(&c->own.barrier) && ms > BARRIER_MS ? BARRIER_MS : ms;
+}
 
 /* Until the link is lost, or it is time to stop. */
 static int serve(struct consumer *c)
@@ -355,14 +356,15 @@ static int serve(struct consumer *c)
 		if (rc == 0)
 			rc = queue_step(c);
 		if (rc == 0)
+			rc = reaper_step(c);
+		if (rc == 0)
 			rc = take_mail(c); /* last: the step may have left binds to send */
 		if (rc != 0)
 			return rc;
-		if (!incoming_busy(&c->incoming))
-			link_release(&c->link);
+		release_buffers(c);
 		/* queue_step() may have read frames into the library. */
 		if (read == LINK_E_NOTHING && !amqp_frames_enqueued(c->link.conn) && !amqp_data_in_buffer(c->link.conn))
-			link_wait(&c->link, c->phase == PHASE_SERVING ? UINT32_MAX / 2 : RESET_WAIT_MS, false);
+			link_wait(&c->link, wait_ms(c), false);
 	}
 	return 0;
 }
@@ -372,7 +374,7 @@ static void lose_ops(struct consumer *c)
 	for (struct op *op = ops_pop(&c->ops); op; op = ops_pop(&c->ops))
 		if (!op->internal)
 			answer(c, op, BUS_BIND_LOST);
-	c->node_ops_open = 0;
+	c->own_ops_open = 0;
 }
 
 /* Until our `lost` is back: then the loop holds nothing of this life that it would still send. */
@@ -408,16 +410,17 @@ static void end_life(struct consumer *c)
 	push_batch(c);
 	lose_ops(c);
 	link_close(&c->link, false);
-	incoming_done(&c->incoming);
 	if (c->told) {
 		counter_add(&c->counters->consumer.losses, 1);
 		log_warn("bus.lost", "link=consumer why=%s", LOG_QUOTED(str_from(c->link.why)));
+		c->lost.taken = c->own.barrier.taken;
 		mail_send(c->out, &c->lost.mail);
 		wait_for_lost(c);
 		c->told = false;
 	}
 	drop_settled(c);
-	acks_reset(c->acks);
+	intake_link_lost(&c->own);
+	reaper_link_lost(c);
 }
 
 /* The last thing: what is settled is acknowledged, so that the next life does not get it again. */
@@ -426,7 +429,6 @@ static void finish(struct consumer *c)
 	push_batch(c);
 	bool fine = c->link.conn && take_settled(c) == 0;
 	link_close(&c->link, fine);
-	incoming_done(&c->incoming);
 }
 
 static void run(void *arg)
@@ -461,19 +463,23 @@ static bool make_mailboxes(struct consumer *c, mailbox_wake_fn *wake, void *wake
 {
 	size_t prefetch = (size_t)c->setup->config->rabbitmq.prefetch;
 
-	c->acks = acks_new(prefetch);
+	int rc = intake_init(&c->own, c, CHANNEL_DELIVERIES, prefetch);
+	if (rc == 0)
+		rc = reaper_init(c);
 	c->in = mailbox_new(OPS_MAX + EVENTS_MAX, link_wake, &c->link);
-	c->settled = mailbox_new(prefetch, link_wake, &c->link);
-	c->out = mailbox_new(prefetch + OPS_MAX + EVENTS_MAX, wake, wake_arg);
-	return c->acks && c->in && c->settled && c->out;
+	c->settled = mailbox_new(prefetch + REAP_PREFETCH, link_wake, &c->link);
+	c->out = mailbox_new(prefetch + REAP_PREFETCH + OPS_MAX + EVENTS_MAX, wake, wake_arg);
+	return rc == 0 && c->in && c->settled && c->out;
 }
 
 static void free_parts(struct consumer *c)
 {
-	acks_free(c->acks);
+	intake_deinit(&c->own);
+	reaper_deinit(c);
 	mailbox_free(c->in);
 	mailbox_free(c->settled);
 	mailbox_free(c->out);
+	takeover_deinit(c);
 	link_deinit(&c->link);
 	free(c);
 }
@@ -487,6 +493,7 @@ int consumer_new(const struct setup *setup, mailbox_wake_fn *wake, void *wake_ar
 	c->counters = setup->counters;
 	c->consuming = event_of(EVENT_CONSUMING);
 	c->begin = event_of(EVENT_BEGIN);
+	c->restored = event_of(EVENT_RESTORED);
 	c->lost = event_of(EVENT_LOST);
 	c->fatal_event = event_of(EVENT_FATAL);
 	int rc = link_init(&c->link, &setup->config->rabbitmq, "consumer", setup->node_id, &c->counters->consumer);
@@ -494,7 +501,9 @@ int consumer_new(const struct setup *setup, mailbox_wake_fn *wake, void *wake_ar
 		free(c);
 		return rc;
 	}
-	rc = make_mailboxes(c, wake, wake_arg) ? worker_start(&c->worker, &c->link, run, c) : -ENOMEM;
+	rc = make_mailboxes(c, wake, wake_arg) ? takeover_init(c) : -ENOMEM;
+	if (rc == 0)
+		rc = worker_start(&c->worker, &c->link, run, c);
 	if (rc != 0) {
 		free_parts(c);
 		return rc;

@@ -3,17 +3,18 @@
 #define GRID_BUS_RABBITMQ_CONSUMER_STATE_H
 
 #include "base/log.h"
-#include "bus/rabbitmq/acks.h"
 #include "bus/rabbitmq/consumer.h"
 #include "bus/rabbitmq/delivery.h"
-#include "bus/rabbitmq/incoming.h"
+#include "bus/rabbitmq/intake.h"
+#include "bus/rabbitmq/journal.h"
 #include "bus/rabbitmq/link.h"
 #include "bus/rabbitmq/mail.h"
 #include "bus/rabbitmq/ops.h"
+#include "bus/rabbitmq/reaper.h"
 #include "bus/rabbitmq/setup.h"
 #include "bus/rabbitmq/worker.h"
 
-enum { CHANNEL_DELIVERIES = 1, CHANNEL_BINDINGS, CHANNEL_SCRATCH };
+enum { CHANNEL_DELIVERIES = 1, CHANNEL_BINDINGS, CHANNEL_SCRATCH, CHANNEL_REAP };
 
 #define CONSUMER_BATCH 256
 #define NODE_KEYS 3
@@ -38,15 +39,24 @@ struct consumer {
 
 	unsigned life; /* counts connections that got as far as consuming */
 	bool told;     /* the loop knows of this life */
-	bool owned;    /* this process has served this queue: what is bound to it is ours */
+	bool owned;    /* what is bound to the queue is ours: this process has served it, or taken it over */
+	bool served;   /* this process has served a queue: nothing is taken over any more */
 	bool fatal;    /* the loop has been told to give up */
-	struct event begin, consuming, lost, fatal_event;
+	struct event begin, restored, consuming, lost, fatal_event;
 
-	struct acks *acks;
+	struct intake own;    /* the node's queue */
+	struct reaper reaper; /* of dead nodes' queues */
 	struct ops ops;
 	struct op node_ops[NODE_KEYS];
-	size_t node_ops_open;
-	struct incoming incoming;
+	struct op *unsure; /* unbinds of keys that were taken over and may be bound or not */
+	size_t n_unsure;
+	size_t own_ops_open; /* of these */
+	struct journal *journal;
+	struct journal_header ours; /* the queue and its bindings */
+	const char *cold_why;       /* a queue that was found was not taken over */
+	bool falling_back;          /* to a queue that is not served yet; until then it can be undone: */
+	bool owned_before;
+	struct journal_header before;
 	struct delivery *batch[CONSUMER_BATCH];
 	size_t batch_n;
 
@@ -69,6 +79,29 @@ struct consumer {
 GRID_MUST_CHECK int queue_establish(struct consumer *c);
 /* Whenever frames and mail have been taken: the next step towards SERVING. */
 GRID_MUST_CHECK int queue_step(struct consumer *c);
+/* What is bound to the queue is not known, after all: gives up the link, and on the next one the queue is made anew. */
+GRID_MUST_CHECK int queue_distrust(struct consumer *c);
+
+/* takeover.c */
+
+/* -ENOMEM; deinit is due in any case. */
+GRID_MUST_CHECK int takeover_init(struct consumer *c);
+void takeover_deinit(struct consumer *c);
+/* On a fresh connection, before anything is declared: sets which queue is ours. Changes nothing on disk. */
+void takeover_find_queue(struct consumer *c);
+/* The queue was there and has our consumer now: it is `owned` with all its bindings if the journal knows them, and the
+ * loop is told which; else `cold_why` is set. */
+void takeover_queue(struct consumer *c);
+/* The queue was not there. */
+void takeover_missed(const struct consumer *c);
+/* We serve the queue now, and nothing is bound to it yet: the journal starts anew. */
+void takeover_nothing_bound(struct consumer *c);
+/* The queue cannot be had, since its broker is away: another one is ours, for good once it is served. */
+void takeover_fall_back(struct consumer *c);
+/* For each queue of ours that is left behind: when that happens, and once more in each later process. */
+void queue_left_behind(struct consumer *c, const char *name);
+/* It does not exist any more: forgotten. */
+void queue_left_gone(struct consumer *c, const char *name);
 
 /* consumer.c */
 

@@ -3,6 +3,7 @@
 #define GRID_BUS_RABBITMQ_COUNTERS_H
 
 #include "base/metrics.h"
+#include "bus/rabbitmq/reap.h"
 
 struct rabbitmq_counters {
 	/* either link thread, for its own link */
@@ -20,6 +21,7 @@ struct rabbitmq_counters {
 	struct counter unbinds;
 	struct counter binds_refused;
 	struct counter queue_resets;
+	struct counter queue_fallbacks;
 	struct counter dropped_key;      /* no usable key */
 	struct counter dropped_exchange; /* from an exchange that nothing should come from */
 	struct counter dropped_control;  /* a control message nobody knows */
@@ -28,6 +30,13 @@ struct rabbitmq_counters {
 	struct counter ignored_keys;    /* of a CC header */
 	struct counter ignored_headers; /* from, session ... of somebody who is no node */
 	struct counter ignored_types;
+	struct counter hellos_heard;
+	struct counter peers;
+	struct counter peers_unwatched;
+	struct counter reaping;
+	struct counter reaps[REAP_ENDS];
+	struct counter reap_messages;
+	struct counter reap_unbinds;
 	/* publisher */
 	struct counter published;
 	struct counter confirmed;
@@ -39,10 +48,14 @@ struct rabbitmq_counters {
 	struct counter strays;
 	struct counter strays_waiting;
 	struct counter strays_unplaced;
+	struct counter strays_rejected;
+	struct counter known_settled;
+	struct counter known_held;
 	struct counter stale;
 	struct counter checks;
 	struct counter checks_returned;
 	struct counter checks_timed_out;
+	struct counter hellos_sent;
 };
 
 void rabbitmq_counters_add(struct metric_registry *registry, struct metric_set *set,

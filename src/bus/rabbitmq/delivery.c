@@ -5,6 +5,19 @@
 
 #include "bus/rabbitmq/properties.h"
 
+/* Of all there is of it, so that only what is the same in every byte is taken for the same. */
+static uint64_t fingerprint(const struct setup *setup, const struct incoming *in)
+{
+	const amqp_basic_deliver_t *method = in->method;
+	struct siphash h = siphash_begin(&setup->fingerprint_key);
+
+	siphash_add_piece(&h, amqp_str(method->exchange));
+	siphash_add_piece(&h, amqp_str(method->routing_key));
+	siphash_add_piece(&h, in->raw_properties);
+	siphash_add_piece(&h, in->body);
+	return siphash_end(&h);
+}
+
 static struct delivery *alloc(size_t n_targets)
 {
 	struct delivery *d = calloc(1, sizeof(*d) + n_targets * sizeof(d->bus.targets[0]));
@@ -74,8 +87,10 @@ static int new_message(const struct decoded *decoded, const struct incoming *in,
 static int new_control(const struct setup *setup, struct str routing_key, const struct decoded *decoded,
                        struct delivery **deliveryp)
 {
+	if (decoded->trusted && str_eq(decoded->message.type, STR(TYPE_HELLO)))
+		return DELIVERY_E_HELLO;
 	if (!decoded->trusted || !str_eq(decoded->message.type, STR(TYPE_LOOPBACK)) ||
-	    !str_eq(routing_key, str_from(setup->topology.epoch_key))) {
+	    !topology_is_epoch_key(&setup->topology, routing_key)) {
 		counter_add(&setup->counters->dropped_control, 1);
 		return DELIVERY_E_DROP;
 	}
@@ -113,6 +128,7 @@ int delivery_new(const struct setup *setup, const struct incoming *in, struct no
 	}
 	if (rc == 0) {
 		(*deliveryp)->tag = method->delivery_tag;
+		(*deliveryp)->expected.fingerprint = fingerprint(setup, in);
 		(*deliveryp)->bus.redelivered = method->redelivered;
 	}
 	return rc;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/clock.h"
 #include "bus/rabbitmq/delivery.h"
@@ -52,7 +53,18 @@ static void on_letter(struct rabbitmq *r, struct letter *letter)
 	case LETTER_LOOPBACK:
 		status_on_check_letter(r);
 		break;
+	case LETTER_HELLO:
+		hello_on_letter(r);
+		break;
 	}
+}
+
+static void on_restored(struct rabbitmq *r, struct event *event)
+{
+	for (size_t i = 0; i < event->n_keys; i++)
+		bus_up_restored(r->bus, &event->keys[i]);
+	free(event->keys);
+	event->keys = NULL;
 }
 
 static void on_consumer_event(struct rabbitmq *r, struct event *event)
@@ -63,7 +75,12 @@ static void on_consumer_event(struct rabbitmq *r, struct event *event)
 		r->held_n = 0;
 		r->consumer_link = CONSUMER_BEGUN;
 		break;
+	case EVENT_RESTORED:
+		on_restored(r, event);
+		break;
 	case EVENT_CONSUMING:
+		memcpy(r->loopback_key, event->text, sizeof(r->loopback_key));
+		hello_on_serving(r, event->queue, event->text);
 		r->consumer_link = CONSUMER_CONSUMING;
 		r->bindings_lost = r->bindings_lost || event->flag;
 		r->check = CHECK_DUE;
@@ -71,7 +88,7 @@ static void on_consumer_event(struct rabbitmq *r, struct event *event)
 	case EVENT_LOST:
 		r->consumer_link = CONSUMER_LOST;
 		r->check = CHECK_NONE;
-		held_drop_strays(r);
+		held_lost(r, event->taken);
 		status_link_lost(r);
 		consumer_send(r->consumer, &event->mail);
 		break;
@@ -90,6 +107,7 @@ static void on_publisher_event(struct rabbitmq *r, struct event *event)
 	switch (event->kind) {
 	case EVENT_UP:
 		r->publisher_link = PUBLISHER_UP;
+		hello_on_up(r);
 		break;
 	case EVENT_BLOCKED:
 		if (r->publisher_link != PUBLISHER_LOST)
@@ -159,6 +177,7 @@ static bool rabbitmq_turn(void *impl, uint64_t now_ms)
 			break;
 	}
 	status_advance(r);
+	hello_advance(r);
 	return consumer_has_mail(r->consumer) || publisher_has_mail(r->publisher);
 }
 
@@ -217,9 +236,10 @@ static bool make_pools(struct rabbitmq *r)
 {
 	size_t window = (size_t)r->setup.config->publish_window;
 
+	r->redelivery = redelivery_new((size_t)r->setup.config->rabbitmq.prefetch);
 	r->ops = calloc(OPS_MAX, sizeof(*r->ops));
 	r->letters = calloc(window, sizeof(*r->letters));
-	if (!r->ops || !r->letters)
+	if (!r->redelivery || !r->ops || !r->letters)
 		return false;
 	for (size_t i = 0; i < OPS_MAX; i++) {
 		r->ops[i].next = r->free_ops;
@@ -230,6 +250,16 @@ static bool make_pools(struct rabbitmq *r)
 		r->free_letters = &r->letters[i];
 	}
 	return true;
+}
+
+static int make_key(struct siphash_key *key)
+{
+	uint8_t bytes[16];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		return -errno;
+	*key = siphash_key_from(bytes);
+	return 0;
 }
 
 /* Both are asked to stop before either is waited for. */
@@ -244,12 +274,15 @@ static void rabbitmq_close(void *impl)
 	publisher_free(r->publisher);
 	consumer_free(r->consumer);
 	held_free(r);
+	redelivery_free(r->redelivery);
 	for (size_t i = 0; r->letters && i < (size_t)r->setup.config->publish_window; i++)
 		bus_publication_free(r->letters[i].publication);
 	free(r->letters);
 	free(r->ops);
 	topology_deinit(&r->setup.topology);
 	free(r->setup.node_id);
+	free(r->setup.epoch);
+	free(r->setup.state_dir);
 	metrics_remove(r->metrics, &r->metric_set);
 	free(r);
 }
@@ -265,11 +298,18 @@ static int rabbitmq_open(struct bus *bus, const struct bus_config *config, const
 	r->setup.counters = &r->counters;
 	r->rebind = (struct event){.mail.kind = MAIL_EVENT, .kind = EVENT_REBIND};
 	r->metrics = env->metrics;
+	strays_init(&r->strays, (size_t)config->rabbitmq.prefetch);
 	rabbitmq_counters_add(env->metrics, &r->metric_set, &r->counters);
 	r->setup.node_id = strdup(env->node_id);
-	int rc = topology_init(&r->setup.topology, config->prefix, env->node_id, env->epoch);
-	if (rc == 0 && (!r->setup.node_id || !make_pools(r)))
+	r->setup.epoch = strdup(env->epoch);
+	r->setup.state_dir = strdup(env->state_dir);
+	r->check_letter.check =
+	    clock_unix_ms() * 1000; /* no number of an earlier life, whose last one may still lie there */
+	int rc = topology_init(&r->setup.topology, config->prefix, env->node_id);
+	if (rc == 0 && (!r->setup.node_id || !r->setup.epoch || !r->setup.state_dir || !make_pools(r)))
 		rc = -ENOMEM;
+	if (rc == 0)
+		rc = make_key(&r->setup.fingerprint_key);
 	if (rc == 0)
 		rc = consumer_new(&r->setup, env->wake, env->wake_arg, &r->consumer);
 	if (rc == 0)

@@ -270,13 +270,14 @@ static int open_at(struct link *link)
 	link->conn = amqp_new_connection();
 	if (!link->conn)
 		return link_fail(link, "out of memory");
+	/* Before the login, whose last step it bounds, too: a broker that pauses answers all but that one. */
+	if (amqp_set_rpc_timeout(link->conn, &rpc_timeout) != AMQP_STATUS_OK)
+		return link_fail(link, "bad heartbeat");
 	int rc = link->config->tls ? open_tls(link) : open_tcp(link);
 	if (rc == 0)
 		rc = guard(link);
 	if (rc == 0)
 		rc = login(link);
-	if (rc == 0 && amqp_set_rpc_timeout(link->conn, &rpc_timeout) != AMQP_STATUS_OK)
-		rc = link_fail(link, "bad heartbeat");
 	return rc;
 }
 

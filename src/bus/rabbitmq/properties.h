@@ -15,6 +15,7 @@
 #define HEADER_STRAY "grid-stray"
 
 #define TYPE_LOOPBACK "grid.loopback"
+#define TYPE_HELLO "grid.hello"
 
 /* Is this a type of ours, which only nodes may use? */
 bool type_reserved(struct str type);

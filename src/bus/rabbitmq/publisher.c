@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "bus/rabbitmq/confirms.h"
 #include "bus/rabbitmq/delivery.h"
+#include "bus/rabbitmq/hello.h"
 #include "bus/rabbitmq/incoming.h"
 #include "bus/rabbitmq/lanes.h"
 #include "bus/rabbitmq/letters.h"
@@ -24,6 +25,7 @@ enum { CHANNEL = 1 };
 #define FRAME_OVERHEAD 8 /* bytes of a frame around its body */
 #define RELEASE_EVERY 64 /* frames */
 #define EVENTS_MAX 4
+#define OWN_LETTERS_MAX 2 /* a loop-back, a hello */
 #define POOL_PAGE 4096
 
 struct publisher {
@@ -126,7 +128,17 @@ static int send_loopback(struct publisher *p, const struct letter *letter)
 	struct encoded e;
 
 	encode_message(&m, p->setup->config->rabbitmq.user, confirms_next(p->confirms), false, &e);
-	return send_bytes(p, EXCHANGE_NODES, p->setup->topology.epoch_key, true, &e.properties, m.body);
+	return send_bytes(p, EXCHANGE_NODES, letter->key, true, &e.properties, m.body);
+}
+
+static int send_hello(struct publisher *p, const struct letter *letter)
+{
+	const struct message m = {
+	    .type = STR(TYPE_HELLO), .origin = str_from(letter->hello->origin), .body = str_from(letter->hello->queue)};
+	struct encoded e;
+
+	encode_message(&m, p->setup->config->rabbitmq.user, 0, false, &e);
+	return send_bytes(p, EXCHANGE_NODES, "all", false, &e.properties, m.body);
 }
 
 static int send_letter(struct publisher *p, struct letter *letter)
@@ -143,6 +155,9 @@ static int send_letter(struct publisher *p, struct letter *letter)
 		break;
 	case LETTER_LOOPBACK:
 		rc = send_loopback(p, letter);
+		break;
+	case LETTER_HELLO:
+		rc = send_hello(p, letter);
 		break;
 	}
 	confirms_sent(p->confirms, letter);
@@ -461,7 +476,7 @@ static struct event event_of(enum event_kind kind)
 
 static bool make_parts(struct publisher *p, mailbox_wake_fn *wake, void *wake_arg)
 {
-	size_t letters = (size_t)p->setup->config->publish_window + STRAYS_MAX + 1;
+	size_t letters = (size_t)p->setup->config->publish_window + STRAYS_MAX + OWN_LETTERS_MAX;
 
 	p->lanes = calloc(1, sizeof(*p->lanes));
 	p->confirms = confirms_new(letters);

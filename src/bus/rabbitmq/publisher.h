@@ -21,8 +21,8 @@ void publisher_stop(struct publisher *p);
 /* Waits for the end (bounded). Letters are the loop's to free, wherever they were. Takes and returns NULL. */
 struct publisher *publisher_free(struct publisher *p);
 
-/* To the publisher: a letter (at most publish_window publications, STRAYS_MAX strays and one loop-back under way), an
- * event that goes back. */
+/* To the publisher: a letter (at most publish_window publications, STRAYS_MAX strays, one loop-back and one hello under
+ * way), an event that goes back. */
 void publisher_send(struct publisher *p, struct mail *mail);
 /* From the publisher: letters with their result (publications of one key in the order they were sent), events. */
 size_t publisher_take(struct publisher *p, void **mail, size_t max);

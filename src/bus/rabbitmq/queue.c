@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "bus/rabbitmq/consumer_state.h"
+#include "bus/rabbitmq/refusal.h"
 
 #define QUEUE_EXPIRES_MS 86400000 /* the one argument, never changed; shorter ones are a policy's matter */
 #define TAKEN_RETRY_MS 500
@@ -20,7 +21,7 @@ static amqp_connection_state_t conn(struct consumer *c)
 
 static amqp_bytes_t queue_name(const struct consumer *c)
 {
-	return amqp_from_text(c->setup->topology.node_queue);
+	return amqp_from_text(c->ours.queue);
 }
 
 static bool exclusive_mode(const struct consumer *c)
@@ -67,7 +68,7 @@ static int missing(struct consumer *c, const char *what, const char *name)
 	snprintf(line, sizeof(line),
 	         "%s \"%s\" is missing in vhost \"%s\": run scripts/provision --url http://%s:15672 --vhost %s --prefix %s",
 	         what, name, config->rabbitmq.vhost, c->link.host, config->rabbitmq.vhost, config->prefix);
-	if (c->owned) {
+	if (c->served) {
 		int rc = link_fail(&c->link, "%s", line);
 		c->link.code = AMQP_NOT_FOUND;
 		return rc;
@@ -112,6 +113,10 @@ static int check_topology(struct consumer *c)
 			return unexpected(rc);
 	}
 	rc = check_queue(c, t->offline_queue, NULL);
+	if (rc == LINK_E_CHANNEL && refusal_is_away(c->link.code, c->link.why)) {
+		log_warn("bus.offline_away", "queue=%s why=%s", t->offline_queue, LOG_QUOTED(str_from(c->link.why)));
+		return 0;
+	}
 	if (rc == LINK_E_CHANNEL && c->link.code == AMQP_NOT_FOUND)
 		return missing(c, "queue", t->offline_queue);
 	return unexpected(rc);
@@ -133,14 +138,20 @@ static int declare(struct consumer *c)
 	return scratch_reply(c, "declaring the queue");
 }
 
-/* The queue is there when this returns 0; `existed`: it was before. LINK_E_CHANNEL: locked by another connection. */
+static bool is_missing(const struct link *link)
+{
+	return link->code == AMQP_NOT_FOUND && !refusal_is_away(link->code, link->why);
+}
+
+/* The queue is there when this returns 0; `existed`: it was before. LINK_E_CHANNEL: locked by another connection, or
+ * its broker is away. */
 static int declare_or_find(struct consumer *c, bool *existedp)
 {
-	const char *name = c->setup->topology.node_queue;
+	const char *name = c->ours.queue;
 	int rc = check_queue(c, name, NULL);
 
 	*existedp = rc == 0;
-	if (rc < 0 || (rc == LINK_E_CHANNEL && c->link.code != AMQP_NOT_FOUND))
+	if (rc < 0 || (rc == LINK_E_CHANNEL && !is_missing(&c->link)))
 		return rc;
 	rc = declare(c);
 	/* Locked, after it was not in the question before: it is one that is not exclusive, and we want one that is. */
@@ -168,12 +179,6 @@ static int consume(struct consumer *c)
 	amqp_basic_consume(conn(c), CHANNEL_DELIVERIES, queue_name(c), amqp_from_text(c->setup->node_id), 0, 0, 1,
 	                   amqp_empty_table);
 	return link_reply(&c->link, CHANNEL_DELIVERIES, "consuming", amqp_get_rpc_reply(conn(c)));
-}
-
-/* The broker has one code for "somebody else consumes exclusively" and "you may not", and tells them apart in words. */
-static bool taken(const struct link *link)
-{
-	return link->code == AMQP_RESOURCE_LOCKED || (link->code == AMQP_ACCESS_REFUSED && strstr(link->why, "exclusive"));
 }
 
 /* Keeps the connection alive for a while. */
@@ -209,16 +214,29 @@ static int wait_taken(struct consumer *c, uint64_t *sincep, uint64_t *toldp)
 
 	if (*sincep == 0)
 		*sincep = now;
-	if (!c->owned && now - *sincep >= ghost_ms(c))
+	if (!c->served && now - *sincep >= ghost_ms(c))
 		return consumer_give_up(
 		    c, "node id \"%s\" is taken: another process consumes queue \"%s\" on %s:%s; give this node another id",
-		    c->setup->node_id, c->setup->topology.node_queue, c->link.host, c->link.port);
+		    c->setup->node_id, c->ours.queue, c->link.host, c->link.port);
 	if (*toldp == 0 || now - *toldp >= TAKEN_LOG_MS) {
 		*toldp = now;
-		log_warn("bus.id_in_use", "node=%s queue=%s why=%s hint=\"waiting for it\"", c->setup->node_id,
-		         c->setup->topology.node_queue, LOG_QUOTED(str_from(c->link.why)));
+		log_warn("bus.id_in_use", "node=%s queue=%s why=%s hint=\"waiting for it\"", c->setup->node_id, c->ours.queue,
+		         LOG_QUOTED(str_from(c->link.why)));
 	}
 	return idle(c, TAKEN_RETRY_MS);
+}
+
+/* The queue cannot be had as things are: when this returns 0, try again. */
+static int wait_or_fall_back(struct consumer *c, uint64_t *sincep, uint64_t *toldp)
+{
+	const struct link *link = &c->link;
+
+	if (refusal_is_taken(link->code, link->why))
+		return wait_taken(c, sincep, toldp);
+	if (exclusive_mode(c) || !refusal_is_away(link->code, link->why))
+		return unexpected(LINK_E_CHANNEL);
+	takeover_fall_back(c);
+	return 0;
 }
 
 /* Declares and consumes; until it is ours nothing is bound, published or taken. */
@@ -233,9 +251,9 @@ static int claim(struct consumer *c, bool *existedp)
 			rc = consume(c);
 			channel_closed = rc == LINK_E_CHANNEL;
 		}
-		if (rc != LINK_E_CHANNEL || !taken(&c->link))
-			return unexpected(rc);
-		rc = wait_taken(c, &since, &told);
+		if (rc != LINK_E_CHANNEL)
+			return rc;
+		rc = wait_or_fall_back(c, &since, &told);
 		if (rc == 0 && channel_closed)
 			rc = unexpected(open_channel(c, CHANNEL_DELIVERIES));
 		if (rc != 0)
@@ -245,12 +263,29 @@ static int claim(struct consumer *c, bool *existedp)
 
 /* --- whose it is -------------------------------------------------------------------------------------------------- */
 
-/* Is a queue found on the broker taken over as it is? Yes, if what is bound to it is known: by this process, today.
- * Else it is emptied and made anew, since bindings cannot be listed over AMQP, and unknown ones would bring messages
- * for ever. */
-static bool adopts(const struct consumer *c)
+/* Is a queue found on the broker taken over as it is? Yes, if what is bound to it is known: this process has bound it,
+ * or the journal of the one before says so. Else it is emptied and made anew, since bindings cannot be listed over
+ * AMQP, and unknown ones would bring messages for ever. */
+static bool adopts(struct consumer *c)
 {
+	if (!c->owned)
+		takeover_queue(c);
 	return c->owned || c->reset.given_up;
+}
+
+/* Queues left behind that have gone by themselves need nobody's care any more; the others do, once in each process. */
+static int look_after_left(struct consumer *c)
+{
+	for (size_t i = c->ours.n_left; i-- > 0;) {
+		int rc = check_queue(c, c->ours.left[i], NULL);
+		if (rc < 0)
+			return rc;
+		if (rc == LINK_E_CHANNEL && is_missing(&c->link))
+			queue_left_gone(c, c->ours.left[i]);
+		else if (!c->served)
+			queue_left_behind(c, c->ours.left[i]);
+	}
+	return 0;
 }
 
 static void begin_emptying(struct consumer *c)
@@ -277,12 +312,19 @@ int queue_establish(struct consumer *c)
 		rc = unexpected(open_channel(c, CHANNEL_BINDINGS));
 	if (rc == 0)
 		rc = check_topology(c);
+	if (rc == 0) {
+		takeover_find_queue(c);
+		rc = look_after_left(c);
+	}
 	if (rc == 0)
 		rc = claim(c, &existed);
 	if (rc != 0)
 		return rc;
 	c->life++;
+	reaper_begin(c);
 	consumer_tell(c, &c->begin);
+	if (!existed)
+		takeover_missed(c);
 	if (!existed || adopts(c))
 		consumer_serve(c, !existed || !c->owned);
 	else
@@ -303,11 +345,21 @@ static int send_cancel(struct consumer *c)
 static int give_up_reset(struct consumer *c)
 {
 	c->reset.given_up = true;
+	journal_drop(c->journal); /* which cannot know what else is bound */
 	log_warn("bus.queue_kept",
 	         "queue=%s handled=%u hint=\"it does not become empty, so bindings of an earlier life stay; "
 	         "messages nobody here wants are dropped or handed over\"",
-	         c->setup->topology.node_queue, c->reset.leftovers);
+	         c->ours.queue, c->reset.leftovers);
 	return 0;
+}
+
+int queue_distrust(struct consumer *c)
+{
+	c->owned = false;
+	c->cold_why = "what should be bound to it is not";
+	/* Another process' epoch would not do: it may be bound to what is there. */
+	snprintf(c->ours.epoch, sizeof(c->ours.epoch), "%s", c->setup->epoch);
+	return link_fail(&c->link, "the queue is not the one that the journal is about");
 }
 
 static int look_whether_empty(struct consumer *c)
@@ -315,10 +367,10 @@ static int look_whether_empty(struct consumer *c)
 	uint32_t ready = 0;
 	uint64_t now = clock_mono_ms();
 
-	if (acks_outstanding(c->acks) || incoming_busy(&c->incoming) || now < c->reset.look_at_ms)
+	if (!intake_empty(&c->own) || now < c->reset.look_at_ms)
 		return 0;
 	c->reset.look_at_ms = now + RESET_LOOK_MS;
-	int rc = unexpected(check_queue(c, c->setup->topology.node_queue, &ready));
+	int rc = unexpected(check_queue(c, c->ours.queue, &ready));
 	if (rc == 0 && ready == 0)
 		rc = send_cancel(c);
 	return rc;
@@ -349,7 +401,8 @@ static int replace(struct consumer *c)
 	if (rc != 0)
 		return unexpected(rc);
 	counter_add(&c->counters->queue_resets, 1);
-	log_info("bus.queue_reset", "queue=%s handled=%u", c->setup->topology.node_queue, c->reset.leftovers);
+	log_info("bus.queue_reset", "queue=%s handled=%u why=%s", c->ours.queue, c->reset.leftovers,
+	         LOG_QUOTED(str_from(c->cold_why)));
 	consumer_serve(c, true);
 	return 0;
 }
@@ -365,7 +418,7 @@ int queue_step(struct consumer *c)
 	}
 	if (c->phase == PHASE_EMPTYING)
 		return look_whether_empty(c);
-	if (c->cancelled && acks_outstanding(c->acks) == 0 && !incoming_busy(&c->incoming))
+	if (c->cancelled && intake_empty(&c->own))
 		return replace(c);
 	return 0;
 }

@@ -6,8 +6,8 @@
  *                       ▲       │
  *                       └──REBINDING (it was returned: our bindings are gone)
  *
- * The check is a message to ourselves over a key that only this life of the node has bound. It proves that the queue,
- * its bindings and the consumer are what they were before the link was lost.
+ * The check is a message to ourselves over a key that was bound before any of core's and is never unbound. It proves
+ * that the queue, its bindings and the consumer are what they were before the link was lost, or before this process.
  *
  * Down is told in two steps: from the moment a link is lost nothing new is taken, and when everything under way has its
  * outcome, core hears of it. */
@@ -30,8 +30,10 @@ static void set_state(struct rabbitmq *r, enum bus_state state)
 	bool lost = r->bindings_lost;
 
 	r->state = state;
-	if (state != BUS_DOWN)
+	if (state != BUS_DOWN) {
 		r->bindings_lost = false;
+		r->been_up = true;
+	}
 	bus_up_state(r->bus, state, state != BUS_DOWN && lost);
 }
 
@@ -67,6 +69,8 @@ static void send_check(struct rabbitmq *r)
 	r->check_letter.kind = LETTER_LOOPBACK;
 	r->check_letter.mail.kind = MAIL_LETTER;
 	r->check_letter.check++;
+	memcpy(r->check_key, r->loopback_key, sizeof(r->check_key));
+	r->check_letter.key = r->check_key;
 	r->check_letter_out = true;
 	counter_add(&r->counters.checks, 1);
 	publisher_send(r->publisher, &r->check_letter.mail);
@@ -88,6 +92,7 @@ void status_on_check_letter(struct rabbitmq *r)
 		counter_add(&r->counters.checks_returned, 1);
 		r->check = CHECK_REBINDING;
 		r->check_deadline_ms = r->now_ms + CHECK_MS;
+		r->rebind.flag = !r->been_up;
 		consumer_send(r->consumer, &r->rebind.mail);
 		break;
 	case LETTER_LOST:
@@ -149,7 +154,7 @@ void status_advance(struct rabbitmq *r)
 		else
 			set_state(r, state);
 	}
-	held_send_strays(r);
+	held_move_strays(r);
 }
 
 bool status_takes_binds(const struct rabbitmq *r)

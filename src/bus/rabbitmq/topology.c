@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/ulid.h"
+
 static int put(char **outp, const char *a, const char *b, const char *c)
 {
 	if (asprintf(outp, "%s%s%s", a, b, c) < 0) {
@@ -13,7 +15,7 @@ static int put(char **outp, const char *a, const char *b, const char *c)
 	return 0;
 }
 
-int topology_init(struct topology *t, const char *prefix, const char *node_id, const char *epoch)
+int topology_init(struct topology *t, const char *prefix, const char *node_id)
 {
 	static const char *const names[EXCHANGE_COUNT] = {
 	    [EXCHANGE_USERS] = ".users",       [EXCHANGE_ROOMS] = ".rooms",     [EXCHANGE_NODES] = ".nodes",
@@ -30,8 +32,6 @@ int topology_init(struct topology *t, const char *prefix, const char *node_id, c
 		rc = put(&t->node_queue, prefix, ".node.", node_id);
 	if (rc == 0)
 		rc = put(&t->node_key, "node.", node_id, "");
-	if (rc == 0)
-		rc = put(&t->epoch_key, t->node_key, ".", epoch);
 	return rc;
 }
 
@@ -42,7 +42,6 @@ void topology_deinit(struct topology *t)
 	free(t->offline_queue);
 	free(t->node_queue);
 	free(t->node_key);
-	free(t->epoch_key);
 	*t = (struct topology){0};
 }
 
@@ -52,6 +51,33 @@ enum exchange topology_exchange(const struct topology *t, struct str name)
 		if (str_eq(str_from(t->exchanges[i]), name))
 			return (enum exchange)i;
 	return EXCHANGE_COUNT;
+}
+
+static bool is_epoch(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!memchr("0123456789ABCDEFGHJKMNPQRSTVWXYZ", s.p[i], 32))
+			return false;
+	return s.n == ULID_LEN;
+}
+
+/* `name` is `base`, a dot, and an epoch. */
+static bool has_epoch(struct str name, const char *base)
+{
+	size_t n = strlen(base);
+
+	return name.n > n + 1 && str_starts(name, str_from(base)) && name.p[n] == '.' &&
+	       is_epoch((struct str){name.p + n + 1, name.n - n - 1});
+}
+
+bool topology_is_node_queue(const struct topology *t, struct str name)
+{
+	return str_eq(name, str_from(t->node_queue)) || has_epoch(name, t->node_queue);
+}
+
+bool topology_is_epoch_key(const struct topology *t, struct str routing_key)
+{
+	return has_epoch(routing_key, t->node_key);
 }
 
 static void user_key(const struct key *key, const char *third, char *out)

@@ -18,16 +18,19 @@ struct topology {
 	char *offline_queue;
 	char *node_queue;
 	char *node_key; /* "node.<id>": everything for this node */
-	char *
-	    epoch_key; /* "node.<id>.<epoch>": bound by this life of the node only, so it tells whether bindings survived */
 };
 
 /* -ENOMEM; deinit is due in any case. */
-GRID_MUST_CHECK int topology_init(struct topology *t, const char *prefix, const char *node_id, const char *epoch);
+GRID_MUST_CHECK int topology_init(struct topology *t, const char *prefix, const char *node_id);
 void topology_deinit(struct topology *t);
 
 /* Which exchange has this name; EXCHANGE_COUNT: none of ours. */
 enum exchange topology_exchange(const struct topology *t, struct str name);
+
+/* A queue this node may serve: its own, or that and ".<epoch>", which it falls back to. */
+bool topology_is_node_queue(const struct topology *t, struct str name);
+/* "node.<id>.<epoch>", of whichever epoch: what only this node itself publishes to. */
+bool topology_is_epoch_key(const struct topology *t, struct str routing_key);
 
 /* What a node binds for a key ("user.7.#"), and what it publishes under ("user.7.n": a third word, so that the two-word
  * binding of the offline queue does not catch it and the broker returns it when nobody is there). */

@@ -214,6 +214,32 @@ START_TEST(says_why_a_file_cannot_be_read)
 }
 END_TEST
 
+START_TEST(wants_a_state_dir_it_can_write_to)
+{
+	struct buf want = BUF_INIT;
+
+	in_folder();
+	file_with("g.conf", "state_dir = \"/no/such\";");
+	buf_printf(&want,
+	           "g.conf:1: state_dir: expected a folder to write to, got \"/no/such\": No such file or directory; "
+	           "as root: install -d -o %u -m 700 \"/no/such\"\n",
+	           (unsigned)geteuid());
+	buf_putc(&want, '\0');
+	refuses("g.conf", NULL, NULL, want.p);
+	done();
+	buf_reset(&want);
+	buf_printf(&want,
+	           "--set: state_dir: expected a folder to write to, got \"g.conf\": Not a directory; "
+	           "as root: install -d -o %u -m 700 \"g.conf\"\n",
+	           (unsigned)geteuid());
+	buf_putc(&want, '\0');
+	refuses_set("state_dir=g.conf", want.p);
+	done();
+	buf_deinit(&want);
+	leave_folder("g.conf");
+}
+END_TEST
+
 START_TEST(checks_what_must_fit_together)
 {
 	refuses_set("heartbeat.interval=90s",
@@ -222,6 +248,7 @@ START_TEST(checks_what_must_fit_together)
 	            "--set: heartbeat.idle_timeout: expected more than heartbeat.interval (25s), got 25s\n");
 	refuses_set("bus.rabbitmq.reconnect_min=20s",
 	            "--set: bus.rabbitmq.reconnect_max: expected at least bus.rabbitmq.reconnect_min (20s), got 10s\n");
+	refuses_set("node.dead_after=2s", "--set: node.dead_after: expected 0 or at least 3s, got 2s\n");
 	refuses_set("limits.queue=32K", "--set: limits.queue: expected at least limits.frame (64K), got 32K\n");
 	refuses_set("limits.frame=2M", "--set: limits.queue: expected at least limits.frame (2M), got 1M\n");
 	refuses_set("node.id=a.b", "--set: node.id: expected 1 to 64 of the characters A-Z a-z 0-9 _ -, got \"a.b\"\n");
@@ -343,5 +370,6 @@ END_TEST
 
 CHECK_MAIN("daemon.config", runs_without_a_file, later_sources_win, takes_every_type_from_a_file,
            says_file_and_line_of_what_is_wrong, says_all_of_it_at_once, says_why_a_file_cannot_be_read,
-           checks_what_must_fit_together, takes_what_does_fit, checks_the_broker_only_where_there_is_one,
-           warns_of_secrets_that_others_can_see, prints_what_is_in_force, names_are_unique_in_the_environment_too)
+           wants_a_state_dir_it_can_write_to, checks_what_must_fit_together, takes_what_does_fit,
+           checks_the_broker_only_where_there_is_one, warns_of_secrets_that_others_can_see, prints_what_is_in_force,
+           names_are_unique_in_the_environment_too)
