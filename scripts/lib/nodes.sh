@@ -19,7 +19,7 @@ nodes_build() {
 nodes_compile() {
 	cd "$ROOT" || return 1
 	[[ -e build/release/build.ninja ]] || cmake --preset release || return 1
-	cmake --build build/release --target gridnode
+	cmake --build build/release --target gridnode gridbench
 }
 
 # node_start ID PORT OPTION...: options as for gridnode.

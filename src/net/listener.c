@@ -191,7 +191,7 @@ static void on_connection(struct ev_loop *ev, struct ev_io *io, int revents)
 int listener_open(struct server *server, const char *address, int64_t port, bool admin, struct buf *errp)
 {
 	struct place place;
-	int fd, r = place_of(address, port, &place, errp);
+	int fd = -1, r = place_of(address, port, &place, errp);
 
 	if (r == 0 && place.unix_path)
 		r = remove_stale(&place, errp);

@@ -29,6 +29,14 @@ RIGHT = {
     "daemon/config.c": '#include "daemon/config.h"\n',
     "daemon/config_file.h": '#include "daemon/config.h"\n',
     "daemon/config_file.c": '#include "daemon/config_file.h"\n#include <libconfig.h>\n',
+    "bench/ledger.h": '#include "base/buf.h"\n',
+    "bench/ledger.c": '#include "bench/ledger.h"\n#include "wire/json.h"\n',
+    "bench/amqp_include.h": '#include <amqp.h>\n',
+    "bench/amqp_link.h": '#include "bench/amqp_include.h"\n',
+    "bench/amqp_link.c": '#include "bench/amqp_link.h"\n',
+    "bench/ws_handshake.h": "",
+    "bench/ws_handshake.c": '#include "bench/ws_handshake.h"\n#include <openssl/evp.h>\n',
+    "gridbench.c": '#include <stdio.h>\n#include "bench/ledger.h"\n',
     "main.c": '#include <stdio.h>\n#include "daemon/config.h"\n',
 }
 
@@ -67,7 +75,10 @@ class Planted(unittest.TestCase):
     def test_includes_to_the_right(self):
         for path, header in [("base/buf.c", "wire/json.h"), ("wire/json.h", "bus/bus.h"), ("bus/bus.c", "core/hub.h"),
                              ("core/hub.c", "net/ws.h"), ("net/ws.c", "daemon/config.h"), ("base/buf.h", "bus/bus.h"),
-                             ("main.c", "net/ws.h"), ("net/ws.c", "bus/bus.h")]:
+                             ("main.c", "net/ws.h"), ("net/ws.c", "bus/bus.h"), ("bench/ledger.c", "bus/bus.h"),
+                             ("bench/ledger.h", "core/hub.h"), ("bench/ledger.c", "net/ws.h"),
+                             ("net/ws.c", "bench/ledger.h"), ("gridbench.c", "wire/json.h"),
+                             ("gridbench.c", "daemon/config.h"), ("main.c", "bench/ledger.h")]:
             with self.subTest(path=path, header=header):
                 self.finds_include(path, f'#include "{header}"', f'"{header}": {path.split("/")[0]} may include')
 
@@ -84,7 +95,9 @@ class Planted(unittest.TestCase):
         for path, header in [("core/hub.c", "libwebsockets.h"), ("daemon/config.c", "ev.h"), ("bus/bus.c", "amqp.h"),
                              ("bus/local.c", "rabbitmq-c/amqp.h"), ("core/hub.c", "json-c/json.h"),
                              ("net/ws.c", "openssl/ssl.h"), ("main.c", "libconfig.h"), ("base/buf.c", "uthash.h"),
-                             ("bus/bus.c", "hiredis/hiredis.h"), ("bus/rabbitmq/link.c", "libconfig.h")]:
+                             ("bus/bus.c", "hiredis/hiredis.h"), ("bus/rabbitmq/link.c", "libconfig.h"),
+                             ("bench/ledger.c", "amqp.h"), ("bench/ledger.c", "openssl/evp.h"),
+                             ("bench/ledger.c", "ev.h"), ("gridbench.c", "amqp.h")]:
             with self.subTest(path=path, header=header):
                 self.finds_include(path, f"#  include <{header}>", f"<{header}> belongs to")
 

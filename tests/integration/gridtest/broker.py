@@ -1,4 +1,4 @@
-"""A RabbitMQ of the tests' own, and grids (virtual hosts with their topology) in it."""
+"""A RabbitMQ of the tests' own, or a cluster of three, and grids (virtual hosts with their topology) in it."""
 
 import base64
 import http.client
@@ -13,18 +13,36 @@ import pika
 from .util import ROOT, free_port
 
 PRIVATE_BROKER = ROOT / "scripts" / "lib" / "private-broker"
+PRIVATE_CLUSTER = ROOT / "scripts" / "lib" / "private-cluster"
 PROVISION = ROOT / "scripts" / "provision"
 ROLES = ("node", "publisher", "operator", "worker", "service")
+
+
+def run_script(script, command, *arguments):
+    """One of the two scripts above; what it printed."""
+    done = subprocess.run([script, command, *map(str, arguments)], text=True, capture_output=True,
+                          stdin=subprocess.DEVNULL, timeout=180)
+    assert done.returncode == 0, f"{script.name} {command}: {done.stderr}{done.stdout}"
+    return done.stdout
 
 
 class Broker:
     """One private broker. Keeps its ports and data over stop and start."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, amqp_port=None, management_port=None):
         self.folder = folder
         self.host = "127.0.0.1"
-        self.amqp_port = free_port()
-        self.management_port = free_port()
+        self.amqp_port = amqp_port or free_port()
+        self.management_port = management_port or free_port()
+
+    @property
+    def address(self):
+        return f"{self.host}:{self.amqp_port}"
+
+    @property
+    def erlang_node(self):
+        """As queues name their home."""
+        return (self.folder / "node-name").read_text().strip() + "@localhost"
 
     @property
     def management_url(self):
@@ -39,10 +57,7 @@ class Broker:
         return int((self.folder / "pid").read_text())
 
     def _run(self, command, *arguments):
-        done = subprocess.run([PRIVATE_BROKER, command, self.folder, *map(str, arguments)], text=True,
-                              capture_output=True, stdin=subprocess.DEVNULL, timeout=180)
-        assert done.returncode == 0, f"private-broker {command}: {done.stderr}{done.stdout}"
-        return done.stdout
+        return run_script(PRIVATE_BROKER, command, self.folder, *arguments)
 
     def start(self):
         self._run("start", "--amqp-port", self.amqp_port, "--management-port", self.management_port)
@@ -76,6 +91,38 @@ class Broker:
         return json.loads(text) if text else {}
 
 
+class Cluster:
+    """Three private brokers that know each other; `brokers` are there once it runs."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.brokers = []
+
+    def start(self):
+        run_script(PRIVATE_CLUSTER, "start", self.folder)
+        self.brokers = [Broker(folder, *(int((folder / name).read_text()) for name in ("amqp-port", "management-port")))
+                        for folder in sorted(self.folder.glob("[1-9]"))]
+
+    def stop(self):
+        run_script(PRIVATE_CLUSTER, "stop", self.folder)
+
+    def kill(self):
+        run_script(PRIVATE_CLUSTER, "kill", self.folder)
+
+    def partition(self, broker):
+        """Cuts one off from the others."""
+        run_script(PRIVATE_CLUSTER, "partition", self.folder, broker.folder.name)
+
+    def heal(self, broker):
+        """Ends that; it has joined the others again."""
+        run_script(PRIVATE_CLUSTER, "heal", self.folder, broker.folder.name)
+
+    def addresses(self, first):
+        """For bus.rabbitmq.addresses: all, in turn, beginning with that one."""
+        at = self.brokers.index(first)
+        return ",".join(broker.address for broker in self.brokers[at:] + self.brokers[:at])
+
+
 class Grid:
     """One virtual host with the topology in it. Accounts belong to the whole broker: grids share them when they share
     the prefix, each with its own permissions."""
@@ -99,6 +146,12 @@ class Grid:
         assert done.returncode == 0, done.stdout + done.stderr
         # For the tests' own handiwork; whoever creates a virtual host over the API has this anyway.
         self.broker.ctl("set_permissions", "-p", self.vhost, "grid-admin", ".*", ".*", ".*")
+
+    def seen_from(self, broker):
+        """The same grid through another broker of the cluster."""
+        grid = Grid(broker, self.vhost, self.prefix)
+        grid.passwords_file = self.passwords_file
+        return grid
 
     def delete(self):
         self.broker.api("DELETE", "vhosts", self.vhost)

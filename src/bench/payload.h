@@ -1,0 +1,25 @@
+/* What gridbench publishes: one JSON object with its fields in this order and nothing between them,
+ *
+ *   {"b":"<run>","p":3,"k":"r12","n":1234,"t":123456789,"pad":"…"}
+ *
+ * b run, p publisher, k target (room r12 or user u12), n number within publisher and target, t when it was published:
+ * microseconds of this machine's monotonic clock. */
+#ifndef GRID_BENCH_PAYLOAD_H
+#define GRID_BENCH_PAYLOAD_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "bench/ledger.h"
+
+struct payload {
+	struct message_id id;
+	uint64_t published_us;
+};
+
+/* `rooms`: targets below are rooms, the others users. `size`: bytes it is padded to when it is shorter. */
+void payload_put(struct buf *out, struct str run, const struct payload *payload, uint32_t rooms, size_t size);
+/* False: this is not a payload of this run. */
+bool payload_read(struct str text, struct str run, uint32_t rooms, struct payload *out);
+
+#endif

@@ -1,0 +1,104 @@
+#include "bench/reactor.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define EVENTS_MAX 256
+#define TICK_MS 1
+
+int reactor_init(struct reactor *reactor)
+{
+	*reactor = (struct reactor){.epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
+	if (reactor->epoll_fd < 0)
+		return -errno;
+	reactor->now_us = reactor->woken_us = clock_mono_us();
+	wheel_init(&reactor->wheel, TICK_MS, reactor->now_us / 1000);
+	return 0;
+}
+
+void reactor_deinit(struct reactor *reactor)
+{
+	close(reactor->epoll_fd);
+}
+
+int reactor_watch(struct reactor *reactor, struct watch *watch, int fd, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = watch};
+
+	if (epoll_ctl(reactor->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
+		return -errno;
+	watch->fd = fd;
+	return 0;
+}
+
+void reactor_rewatch(struct reactor *reactor, struct watch *watch, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.ptr = watch};
+
+	/* Changing what is watched needs no memory: it fails only for a descriptor that is not there. */
+	GRID_ASSERT(epoll_ctl(reactor->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event) == 0);
+}
+
+void reactor_unwatch(struct reactor *reactor, struct watch *watch)
+{
+	GRID_ASSERT(epoll_ctl(reactor->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL) == 0);
+	watch->fd = -1;
+}
+
+void reactor_timer_set(struct reactor *reactor, struct timer *timer, uint64_t in_ms)
+{
+	wheel_set(&reactor->wheel, &timer->entry, reactor->now_us / 1000 + in_ms);
+}
+
+void reactor_timer_cancel(struct timer *timer)
+{
+	wheel_cancel(&timer->entry);
+}
+
+static void fire(struct wheel_entry *entry, uint64_t now_ms, void *arg)
+{
+	struct timer *timer = GRID_CONTAINER_OF(entry, struct timer, entry);
+
+	(void)now_ms;
+	(void)arg;
+	timer->fn(timer);
+}
+
+void reactor_fail(struct reactor *reactor, int error)
+{
+	if (reactor->error == 0)
+		reactor->error = error;
+}
+
+/* Turns should begin a tick apart; what is more is our own slowness, or the machine's. */
+static void note_lag(struct reactor *reactor)
+{
+	uint64_t due_us = reactor->woken_us + TICK_MS * 1000;
+
+	if (reactor->now_us > due_us && reactor->now_us - due_us > reactor->max_lag_us)
+		reactor->max_lag_us = reactor->now_us - due_us;
+	reactor->woken_us = reactor->now_us;
+}
+
+void reactor_turn(struct reactor *reactor)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int n = epoll_wait(reactor->epoll_fd, events, EVENTS_MAX, TICK_MS);
+
+	reactor->now_us = clock_mono_us();
+	note_lag(reactor);
+	if (n < 0 && errno != EINTR)
+		reactor_fail(reactor, -errno);
+	for (int i = 0; i < n; i++) {
+		struct watch *watch = events[i].data.ptr;
+		/* An earlier one of this turn may have ended it. Nothing is opened but by timers, so it is no new one. */
+		if (watch->fd >= 0)
+			watch->fn(watch, events[i].events);
+		reactor->now_us = clock_mono_us();
+	}
+	wheel_advance(&reactor->wheel, reactor->now_us / 1000, fire, NULL);
+	reactor->now_us = clock_mono_us();
+}

@@ -1,0 +1,55 @@
+/* The loop: sockets by epoll, timers on a wheel, and how late it is. One thread. */
+#ifndef GRID_BENCH_REACTOR_H
+#define GRID_BENCH_REACTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/wheel.h"
+
+struct watch;
+struct timer;
+
+typedef void watch_fn(struct watch *watch, uint32_t events); /* EPOLLIN … */
+typedef void timer_fn(struct timer *timer);
+
+/* Both lie in the structure they are about. */
+struct watch {
+	int fd; /* -1: not watched */
+	watch_fn *fn;
+};
+
+struct timer {
+	struct wheel_entry entry;
+	timer_fn *fn;
+};
+
+struct reactor {
+	int epoll_fd;
+	struct wheel wheel;
+	uint64_t now_us;     /* monotonic; read again before each callback of a socket and each round of timers */
+	uint64_t woken_us;   /* when the turn before began */
+	uint64_t max_lag_us; /* how late a turn began at worst */
+	int error;           /* what the run must end with: -errno */
+};
+
+/* -errno; deinit is due only after 0. */
+GRID_MUST_CHECK int reactor_init(struct reactor *reactor);
+void reactor_deinit(struct reactor *reactor);
+
+/* -errno. The descriptor stays the caller's. */
+GRID_MUST_CHECK int reactor_watch(struct reactor *reactor, struct watch *watch, int fd, uint32_t events);
+void reactor_rewatch(struct reactor *reactor, struct watch *watch, uint32_t events);
+/* Before the descriptor is closed. No callback comes for it any more, not even in the turn that is running. */
+void reactor_unwatch(struct reactor *reactor, struct watch *watch);
+
+void reactor_timer_set(struct reactor *reactor, struct timer *timer, uint64_t in_ms);
+void reactor_timer_cancel(struct timer *timer);
+
+/* One turn: waits at most a millisecond, calls back what is ready and what is due. */
+void reactor_turn(struct reactor *reactor);
+/* Something that cannot be gone on from, out of memory most of all: the first one counts. */
+void reactor_fail(struct reactor *reactor, int error);
+
+#endif

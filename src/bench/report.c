@@ -1,0 +1,183 @@
+#include "bench/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "bench/names.h"
+
+#define SATURATED_SHARE 0.9
+#define SATURATED_LAG_US 250000
+#define SATURATED_LATE 100 /* one late send in so many messages */
+
+bool report_saturated(const struct report *report)
+{
+	return report->loop_share > SATURATED_SHARE || report->max_lag_us > SATURATED_LAG_US ||
+	       report->late_sends * SATURATED_LATE > report->tally.publishes.attempted;
+}
+
+bool report_failed(const struct report *report)
+{
+	const struct tally *t = &report->tally;
+	return t->rooms.lost || t->rooms.doubled || t->users.lost || t->users.doubled || t->misrouted;
+}
+
+static double ms(uint64_t us)
+{
+	return (double)us / 1000;
+}
+
+/* --- JSON --------------------------------------------------------------------------------------------------------- */
+
+struct number {
+	const char *name;
+	uint64_t value;
+};
+
+static void put_numbers(struct buf *out, const char *name, const struct number *numbers, size_t n)
+{
+	buf_printf(out, "\"%s\":{", name);
+	for (size_t i = 0; i < n; i++)
+		buf_printf(out, "%s\"%s\":%" PRIu64, i ? "," : "", numbers[i].name, numbers[i].value);
+	buf_puts(out, "}");
+}
+
+#define PUT_NUMBERS(out, name, ...)                                                                                    \
+	put_numbers((out), (name), (const struct number[]){__VA_ARGS__},                                                   \
+	            GRID_ARRAY_LEN(((const struct number[]){__VA_ARGS__})))
+
+static void put_latency(struct buf *out, const char *name, const struct histogram *h)
+{
+	buf_printf(out, "\"%s\":{\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f,\"p999\":%.3f,\"max\":%.3f}", name,
+	           ms(histogram_at(h, 0.5)), ms(histogram_at(h, 0.9)), ms(histogram_at(h, 0.99)),
+	           ms(histogram_at(h, 0.999)), ms(h->max_us));
+}
+
+void report_json(const struct report *report, struct buf *out)
+{
+	const struct tally_publishes *p = &report->tally.publishes;
+	const struct tally_rooms *r = &report->tally.rooms;
+	const struct tally_users *u = &report->tally.users;
+
+	buf_printf(out, "{\"run\":\"%s\",\"seconds\":%.3f,", report->run, report->seconds);
+	PUT_NUMBERS(out, "connections", {"wanted", report->connections}, {"reconnects", report->reconnects},
+	            {"refused", report->refused});
+	buf_putc(out, ',');
+	PUT_NUMBERS(out, "publishes", {"attempted", p->attempted}, {"acknowledged", p->acknowledged},
+	            {"refused", p->refused}, {"unknown", p->unknown},
+	            {"longest_ack_gap_ms", report->tally.longest_ack_gap_us / 1000});
+	buf_putc(out, ',');
+	PUT_NUMBERS(out, "rooms", {"acknowledged", r->acknowledged}, {"expected", r->expected}, {"delivered", r->delivered},
+	            {"lost", r->lost}, {"doubled", r->doubled}, {"disordered", r->disordered}, {"excused", r->excused},
+	            {"unacknowledged_delivered", r->unacknowledged_delivered}, {"early", r->early});
+	buf_putc(out, ',');
+	PUT_NUMBERS(out, "users", {"acknowledged", u->acknowledged}, {"delivered", u->delivered}, {"offline", u->offline},
+	            {"lost", u->lost}, {"doubled", u->doubled}, {"disordered", u->disordered}, {"repeated", u->repeated},
+	            {"both", u->both}, {"unacknowledged_delivered", u->unacknowledged_delivered});
+	buf_printf(out,
+	           ",\"misrouted\":%" PRIu64 ",\"foreign\":%" PRIu64 ",\"longest_gap_ms\":%" PRIu64 ",\"latency_ms\":{",
+	           report->tally.misrouted, report->foreign, report->tally.longest_gap_us / 1000);
+	put_latency(out, "ack", report->ack);
+	buf_putc(out, ',');
+	put_latency(out, "delivery", report->delivery);
+	buf_printf(
+	    out, "},\"generator\":{\"cpu_share\":%.3f,\"max_lag_ms\":%.1f,\"late_sends\":%" PRIu64 ",\"saturated\":%s}}\n",
+	    report->cpu_share, ms(report->max_lag_us), report->late_sends, report_saturated(report) ? "true" : "false");
+}
+
+/* --- text --------------------------------------------------------------------------------------------------------- */
+
+static void put_row(struct buf *out, const char *name, const struct number *numbers, size_t n)
+{
+	buf_printf(out, "%-12s", name);
+	for (size_t i = 0; i < n; i++)
+		buf_printf(out, "%s%" PRIu64 " %s", i ? ", " : "", numbers[i].value, numbers[i].name);
+	buf_putc(out, '\n');
+}
+
+#define PUT_ROW(out, name, ...)                                                                                        \
+	put_row((out), (name), (const struct number[]){__VA_ARGS__}, GRID_ARRAY_LEN(((const struct number[]){__VA_ARGS__})))
+
+static void put_times(struct buf *out, const char *name, const struct histogram *h)
+{
+	buf_printf(out, "%-12sp50 %.2f ms, p90 %.2f, p99 %.2f, p99.9 %.2f, max %.2f\n", name, ms(histogram_at(h, 0.5)),
+	           ms(histogram_at(h, 0.9)), ms(histogram_at(h, 0.99)), ms(histogram_at(h, 0.999)), ms(h->max_us));
+}
+
+static void put_rooms(const struct tally_rooms *r, struct buf *out)
+{
+	PUT_ROW(out, "rooms", {"acknowledged", r->acknowledged}, {"deliveries expected", r->expected},
+	        {"delivered", r->delivered}, {"lost", r->lost}, {"doubled", r->doubled}, {"disordered", r->disordered});
+	if (r->excused || r->unacknowledged_delivered || r->early)
+		PUT_ROW(out, "", {"excused", r->excused}, {"delivered though not acknowledged", r->unacknowledged_delivered},
+		        {"before the answer to the join", r->early});
+}
+
+static void put_users(const struct report *report, struct buf *out)
+{
+	const struct tally_users *u = &report->tally.users;
+
+	PUT_ROW(out, "users", {"acknowledged", u->acknowledged}, {"delivered", u->delivered},
+	        {"in the offline queue", u->offline}, {"lost", u->lost}, {"doubled", u->doubled},
+	        {"disordered", u->disordered});
+	if (u->repeated || u->both || u->unacknowledged_delivered)
+		PUT_ROW(out, "", {"repeated", u->repeated}, {"delivered and offline", u->both},
+		        {"delivered though not acknowledged", u->unacknowledged_delivered});
+	if (u->lost && !report->offline)
+		buf_puts(out, "            (without --offline what waits for absent users counts as lost)\n");
+}
+
+static void put_generator(const struct report *report, struct buf *out)
+{
+	buf_printf(out, "%-12s%.0f %% of one core, largest lag %.1f ms, %" PRIu64 " late sends\n", "generator",
+	           report->cpu_share * 100, ms(report->max_lag_us), report->late_sends);
+	if (report_saturated(report))
+		buf_puts(out, "            SATURATED: gridbench, or the machine it runs on, was too slow. Do not trust times\n"
+		              "            and rates; use fewer connections, a lower rate, or a machine of its own.\n");
+}
+
+static void put_rate(const struct report *report, struct buf *out)
+{
+	buf_printf(out, "%-12s%.0f published/s", "rate", (double)report->tally.publishes.attempted / report->seconds);
+	if (report->wanted_rate)
+		buf_printf(out, " of %" PRIu64 " wanted", report->wanted_rate);
+	buf_printf(out, ", %.0f received/s\n", (double)report->received / report->seconds);
+}
+
+void report_text(const struct report *report, struct buf *out)
+{
+	const struct tally *t = &report->tally;
+
+	buf_printf(out, "%-12s%s, %.1f s, %" PRIu64 " connections\n", "run", report->run, report->seconds,
+	           report->connections);
+	if (report->reconnects || report->refused)
+		PUT_ROW(out, "", {"reconnects", report->reconnects}, {"attempts that failed", report->refused});
+	PUT_ROW(out, "publishes", {"attempted", t->publishes.attempted}, {"acknowledged", t->publishes.acknowledged},
+	        {"refused", t->publishes.refused}, {"unknown", t->publishes.unknown});
+	put_rate(report, out);
+	put_rooms(&t->rooms, out);
+	put_users(report, out);
+	if (t->misrouted || report->foreign)
+		PUT_ROW(out, "strange", {"misrouted", t->misrouted}, {"not of this run", report->foreign});
+	put_times(out, "ack", report->ack);
+	put_times(out, "delivery", report->delivery);
+	buf_printf(out, "%-12s%.0f ms without a delivery, %.0f ms without an acknowledgement\n", "longest gap",
+	           ms(t->longest_gap_us), ms(t->longest_ack_gap_us));
+	put_generator(report, out);
+	buf_printf(out, "%-12s%s\n", "verdict", report_failed(report) ? "FAILED" : "nothing lost, nothing doubled");
+}
+
+void report_examples(const struct report *report, const struct ledger *ledger, uint32_t rooms, struct buf *out)
+{
+	size_t n;
+	const struct ledger_example *examples = ledger_examples(ledger, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct message_id *id = &examples[i].id;
+		struct bench_name name =
+		    id->target < rooms ? bench_room(report->run, id->target) : bench_user(report->run, id->target - rooms);
+		buf_printf(out, "gridbench: %s run=%s publisher=%u number=%u %s=%s session=%s\n",
+		           finding_names[examples[i].finding], report->run, id->publisher, id->number,
+		           id->target < rooms ? "room" : "user", name.text,
+		           *examples[i].session ? examples[i].session : "none");
+	}
+}

@@ -1,0 +1,34 @@
+/* What a run has shown, as a table for people and as one JSON object. */
+#ifndef GRID_BENCH_REPORT_H
+#define GRID_BENCH_REPORT_H
+
+#include "base/buf.h"
+#include "bench/histogram.h"
+#include "bench/ledger.h"
+
+struct report {
+	const char *run;
+	double seconds;       /* of publishing */
+	uint64_t wanted_rate; /* messages a second; 0: any */
+	uint64_t connections, reconnects, refused;
+	uint64_t received; /* messages, at all sessions */
+	uint64_t foreign;
+	struct tally tally;
+	const struct histogram *ack, *delivery;
+	double cpu_share;  /* of one core, all threads */
+	double loop_share; /* the one that drives the websockets */
+	uint64_t max_lag_us;
+	uint64_t late_sends;
+	bool offline; /* was the offline queue looked into? */
+};
+
+/* The generator was the bottleneck: its times, and the rate, are not the grid's. */
+bool report_saturated(const struct report *report);
+/* Lost, doubled or misrouted. */
+bool report_failed(const struct report *report);
+void report_json(const struct report *report, struct buf *out);
+void report_text(const struct report *report, struct buf *out);
+/* A line for each example. */
+void report_examples(const struct report *report, const struct ledger *ledger, uint32_t rooms, struct buf *out);
+
+#endif

@@ -1,0 +1,28 @@
+/* Where a websocket goes: ws://host:port/path. */
+#ifndef GRID_BENCH_URL_H
+#define GRID_BENCH_URL_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "base/err.h"
+
+struct url {
+	const char *text; /* as it was given; the caller's */
+	char host[256];
+	char port[6];
+	char authority[264]; /* for the field Host */
+	char path[1024];
+	struct sockaddr_storage addr;
+	socklen_t addr_len;
+	bool refused; /* nobody listened there at the last attempt */
+};
+
+enum { URL_E_BAD = 1 };
+
+/* Takes the text apart. URL_E_BAD: not ws://host[:port][/path]; an IPv6 address stands in brackets. */
+GRID_MUST_CHECK int url_parse(const char *text, struct url *out);
+/* Fills in the address: one of `family` (AF_UNSPEC: any). URL_E_BAD: *whyp says why. */
+GRID_MUST_CHECK int url_resolve(struct url *url, int family, const char **whyp);
+
+#endif

@@ -1,0 +1,77 @@
+/* One websocket to the grid: connects, shakes hands, reads and writes without ever waiting. Answers pings and closes
+ * itself; who owns it learns of everything else by its handler.
+ *
+ *   CLOSED ──open()──▶ CONNECTING ──▶ HANDSHAKE ──▶ OPEN ──▶ CLOSED     (and from each of them straight to CLOSED)
+ */
+#ifndef GRID_BENCH_WS_CONN_H
+#define GRID_BENCH_WS_CONN_H
+
+#include <netinet/in.h>
+
+#include "bench/reactor.h"
+#include "bench/url.h"
+#include "bench/ws_frame.h"
+#include "bench/ws_handshake.h"
+
+#define WS_READ_MAX (256u << 10)
+
+enum ws_state {
+	WS_STATE_CLOSED,
+	WS_STATE_CONNECTING, /* TCP */
+	WS_STATE_HANDSHAKE,
+	WS_STATE_OPEN,
+};
+
+struct ws_conn;
+
+/* Why a connection ended: the grid's close code, else WS_CODE_LOST and an errno or an HTTP status. */
+struct ws_end {
+	unsigned code;
+	int error;  /* errno; 0: none */
+	int status; /* HTTP; 0: none */
+};
+
+struct ws_handler {
+	void (*text)(struct ws_conn *conn, struct str text);
+	/* It is CLOSED. It may be opened again, but not from in here. */
+	void (*ended)(struct ws_conn *conn, const struct ws_end *end);
+};
+
+/* What all connections of a thread share. */
+struct ws_shared {
+	struct reactor *reactor;
+	struct dice dice;
+	char *input; /* WS_READ_MAX bytes to read into: what is incomplete afterwards is kept by the connection */
+};
+
+struct ws_conn {
+	struct watch watch;
+	struct ws_shared *shared;
+	const struct ws_handler *handler;
+	enum ws_state state;
+	struct ws_key key;
+	struct ws_reader reader;
+	struct buf in;  /* an incomplete frame */
+	struct buf out; /* not sent yet, from `sent` on */
+	size_t sent;
+	bool wants_out;
+};
+
+/* -ENOMEM. */
+GRID_MUST_CHECK int ws_shared_init(struct ws_shared *shared, struct reactor *reactor, uint64_t seed);
+void ws_shared_deinit(struct ws_shared *shared);
+
+void ws_conn_init(struct ws_conn *conn, struct ws_shared *shared, const struct ws_handler *handler);
+/* Without a word; the handler is not called. */
+void ws_conn_deinit(struct ws_conn *conn);
+
+/* Begins to connect, from `source` (NULL: any address). `query` is put behind the path. -errno: it is still CLOSED. */
+GRID_MUST_CHECK int ws_conn_open(struct ws_conn *conn, const struct url *url, const struct sockaddr_in *source,
+                                 const char *query);
+/* Queues a text frame; ws_conn_flush() sends what is queued. Only while OPEN. */
+void ws_conn_send(struct ws_conn *conn, struct str text);
+void ws_conn_flush(struct ws_conn *conn);
+/* Cuts it; the handler's ended() is called with this errno. */
+void ws_conn_abort(struct ws_conn *conn, int error);
+
+#endif

@@ -1,0 +1,1 @@
+"""scripts/faults: a load, one thing after the other broken under it, and what became of the messages."""

@@ -1,0 +1,175 @@
+"""What a case breaks: brokers that all cases share, and a grid of its own for each with nodes and load."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import time
+
+from gridtest.broker import Broker, Cluster, Grid
+from gridtest.nodes import Nodes
+from gridtest.tcpproxy import Proxy
+from gridtest.util import wait_for
+
+from .bench import Bench
+
+# Every process started here inherits it (brokers do not: they have pid files), so that the next run finds what is left
+# of one that was killed.
+MARK = "GRID_FAULTS_FOLDER"
+
+STEADY_SECONDS = 3.0  # of load before and after the fault
+SETTLE_SECONDS = 90   # at most, for what is still under way: a dead node's queue is looked after within 30 to 60
+LOAD = {"connections": 200, "rooms": 10, "publishers": 8, "via": "both", "to": "both", "rate": 800,
+        "duration": "10m", "settle": f"{SETTLE_SECONDS}s", "examples": 20}
+
+
+class Brokers:
+    """One broker and one cluster, started when first asked for, whole again before each case."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self._broker, self._cluster = Broker(folder / "broker"), Cluster(folder / "cluster")
+        self.running = set()
+        self.version = None  # of RabbitMQ, once one runs
+
+    @property
+    def broker(self):
+        return self._running(self._broker)
+
+    @property
+    def cluster(self):
+        return self._running(self._cluster)
+
+    def _running(self, one):
+        # Also when it runs: a case that broke off may have left parts of it down.
+        one.start()
+        self.running.add(one)
+        return one
+
+    def close(self):
+        for one in self.running:
+            one.kill()  # nobody needs its data, and a clean stop takes seconds
+            one.stop()
+
+
+class Rig:
+    """A grid with its nodes, and a load on it. `broker` is where backends publish and where grid.offline lives."""
+
+    def __init__(self, brokers, folder, case):
+        self.case, self.folder = case, folder
+        self.cluster = brokers.cluster if case.cluster else None
+        # Of three the last, which no case breaks.
+        self.broker = self.cluster.brokers[-1] if case.cluster else brokers.broker
+        brokers.version = self.broker.api("GET", "overview")["rabbitmq_version"]
+        self.grid = Grid(self.broker, f"faults-{case.name}")
+        self.proxy = Proxy(self._first_broker())
+        self.nodes = []
+        self.bench = None
+        self._undo = None
+
+    def _first_broker(self):
+        broker = self.cluster.brokers[0] if self.cluster else self.broker
+        return broker.host, broker.amqp_port
+
+    def __enter__(self):
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.proxy.close)
+            self.grid.create()
+            undo.callback(self.grid.delete)
+            family = Nodes(self.folder)
+            undo.callback(self._end_nodes, family)
+            for number in range(1, self.case.nodes + 1):
+                self.nodes.append(self._new_node(family, number).start())
+            undo.callback(self._let_go)
+            self.case.prepare(self)
+            self._undo = undo.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self._undo.close()
+
+    def _end_nodes(self, family):
+        # It prints the ends of their logs, which are in the folder anyway.
+        with open(self.folder / "nodes.txt", "w", encoding="utf-8") as text, contextlib.redirect_stdout(text):
+            family.close()
+
+    def _let_go(self):
+        """Of what a case that broke off left frozen or under way."""
+        for node in self.nodes:
+            if node.running():
+                node.process.send_signal(signal.SIGCONT)
+        if self.bench:
+            self.bench.close()
+
+    def _new_node(self, family, number):
+        settings = {"node.id": f"n{number}", **self.case.settings}
+        if self.case.journal:
+            settings["state_dir"] = self.folder
+        return family.new_on(self.grid, settings, address=self._addresses(number))
+
+    def _addresses(self, number):
+        """The first node reaches its broker through the proxy; in a cluster it is the only one on the first broker."""
+        if self.cluster:
+            _, second, third = (broker.address for broker in self.cluster.brokers)
+            return f"{self.proxy.address},{second},{third}" if number == 1 else f"{third},{second}"
+        return self.proxy.address if number == 1 else self.broker.address
+
+    # For the cases
+
+    @property
+    def node(self):
+        """The one that bad things happen to."""
+        return self.nodes[0]
+
+    def wait_home(self, broker):
+        """Waits until the cluster knows that the queue of `node` lives on that broker."""
+        name = f"{self.grid.prefix}.node.{self.node.id}"
+        wait_for(lambda: (self.grid.api("GET", "queues", name) or {}).get("node") == broker.erlang_node, 30,
+                 f"{name} on {broker.erlang_node}", interval=0.2)
+
+    def wait_nodes_ready(self):
+        for node in self.nodes:
+            node.wait_ready()
+
+    def steady(self, seconds=STEADY_SECONDS):
+        """Lets the load run."""
+        time.sleep(seconds)
+
+    def run(self):
+        """The load, and the fault under it; what gridbench counted."""
+        options = {**LOAD, **self.case.load, "amqp": self.grid.amqp_uri("publisher"),
+                   "offline": self.grid.amqp_uri("worker")}
+        self.bench = Bench(self.folder, [node.url for node in self.nodes], options).start()
+        self.steady()
+        self.case.fault(self)
+        self.steady()
+        return self.bench.result(SETTLE_SECONDS + 60)
+
+
+def fresh_folder(folder):
+    """Makes it empty, and ends what a killed run has left running in it."""
+    brokers = Brokers(folder)
+    for one in (brokers._broker, brokers._cluster):
+        if one.folder.is_dir():
+            one.kill()
+            one.stop()
+    for pid in _marked(folder):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not list(_marked(folder)), 10, "what a killed run left behind has ended")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ[MARK] = str(folder)
+
+
+def _marked(folder):
+    """pids of processes with our mark, but for this one."""
+    mark = f"{MARK}={folder}\0".encode()
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (process / "environ").read_bytes() + b"\0"
+        except OSError:
+            continue
+        if mark in environment and int(process.name) != os.getpid():
+            yield int(process.name)

@@ -1,0 +1,82 @@
+"""The table of scripts/faults: what counts as a broken promise, and that the document has all cases."""
+
+import json
+
+import pytest
+
+from faults import report
+from faults.cases import CASES, DOUBLED, LOST, Case
+from gridtest.util import ROOT
+
+DOCUMENT = ROOT / "docs" / "reliability.md"
+
+
+def result(**changes):
+    """What gridbench says when nothing is wrong, with changes like users_lost=3."""
+    clean = {
+        "publishes": {"acknowledged": 100},
+        "rooms": {"delivered": 1000, "lost": 0, "doubled": 0, "disordered": 0},
+        "users": {"delivered": 40, "offline": 10, "lost": 0, "doubled": 0, "disordered": 0},
+        "longest_gap_ms": 1234,
+        "generator": {"saturated": False},
+    }
+    for name, value in changes.items():
+        group, column = name.split("_", 1)
+        clean[group][column] = value
+    return clean
+
+
+def case(promise=(LOST, DOUBLED)):
+    return Case("one", "something `breaks`", lambda rig: None, promise)
+
+
+def test_a_promise_that_was_kept():
+    outcome = report.Outcome(case(), result())
+    assert outcome.broken == [] and list(outcome.warnings) == []
+    assert outcome.row() == ["something `breaks`", "100", "1040", "10", "0", "0", "0", "1.2 s", "lost, doubled"]
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"rooms_lost": 2}, "2 (rooms 2, users 0) lost"),
+    ({"users_lost": 3}, "3 (rooms 0, users 3) lost"),
+    ({"rooms_doubled": 1, "users_doubled": 4}, "5 (rooms 1, users 4) doubled"),
+])
+def test_a_promise_that_was_broken(change, words):
+    assert report.Outcome(case(), result(**change)).broken == [words]
+
+
+def test_what_was_not_promised_is_shown_and_no_failure():
+    outcome = report.Outcome(case((DOUBLED,)), result(users_lost=3, rooms_disordered=1))
+    assert outcome.broken == []
+    assert outcome.row()[4:] == ["3 (rooms 0, users 3)", "0", "1 (rooms 1, users 0)", "1.2 s", "doubled"]
+
+
+def test_a_case_that_broke_off_is_a_failure():
+    outcome = report.Outcome(case(), problem="the broker did not start")
+    assert outcome.broken == ["broke off: the broker did not start"]
+    assert len(outcome.row()) == len(report.HEAD)
+    assert json.loads(json.dumps(outcome.as_json()))["result"] is None
+
+
+def test_a_load_that_was_too_slow_is_said():
+    assert list(report.Outcome(case(), result(generator_saturated=True)).warnings)
+
+
+def test_the_table_is_put_between_the_marks_and_read_back(tmp_path):
+    document = tmp_path / "document.md"
+    document.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    rows = [report.Outcome(one, result()).row() for one in CASES]
+    for _ in range(2):
+        report.write(document, rows, "a machine")
+    assert report.titles(document) == [one.title for one in CASES]
+    text = document.read_text()
+    assert text.startswith("before\n") and text.endswith(f"\nOn a machine.\n{report.END}\nafter\n") and "old" not in text
+
+
+def test_the_document_has_all_cases():
+    assert report.titles(DOCUMENT) == [one.title for one in CASES], "run scripts/faults --write"
+
+
+def test_names_are_unique_and_some_are_quick():
+    assert len({one.name for one in CASES}) == len(CASES)
+    assert [one.quickly().name for one in CASES if one.quick is not None]
