@@ -6,8 +6,8 @@
 
 #define GOLDEN 2654435769u /* 2^32 times the golden ratio */
 
-/* The n-th of any number of clients: multiples of the golden ratio lie evenly between 0 and 1, however many there are,
- * and those told one after the other far apart. */
+/* The n-th of any number of clients, counted from 1: multiples of the golden ratio lie evenly between 0 and 1, however
+ * many there are, and those told one after the other far apart. */
 static int64_t retry_ms(uint32_t n, int64_t spread_ms)
 {
 	return (int64_t)((uint64_t)(n * GOLDEN) * (uint64_t)(spread_ms + 1) >> 32);
@@ -15,7 +15,7 @@ static int64_t retry_ms(uint32_t n, int64_t spread_ms)
 
 void drain_bye(struct session *s)
 {
-	session_bye(s, "drain", retry_ms(s->hub->byes++, s->hub->config->drain.spread), CLOSE_DRAIN, "draining");
+	session_bye(s, "drain", retry_ms(++s->hub->byes, s->hub->config->drain.spread), CLOSE_DRAIN, "draining");
 }
 
 void drain_step(struct hub *hub)

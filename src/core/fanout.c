@@ -90,8 +90,7 @@ static bool offer(void *arg, struct msgbuf *frame)
 
 void fanout_welcomed(struct session *s)
 {
-	if (s->own)
-		holding_offer(&s->hub->holding, &s->own->topic->key, s->hub->now.mono_ms, offer, s);
+	holding_offer(&s->hub->holding, &s->own->topic->key, s->hub->now.mono_ms, offer, s);
 }
 
 /* --- back to the bus ---------------------------------------------------------------------------------------------- */

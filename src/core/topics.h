@@ -1,9 +1,11 @@
 /* The topic registry: which keys this node wants, what the bus has of them, and who subscribes.
  *
- * A topic is one key. It is wanted while it has a subscriber or lingers after the last one left. What the bus has moves
+ * A topic is one key. It is wanted while it has a subscriber or lingers after the last one left, or after it was found
+ * bound by an earlier life of the node. What the bus has moves
  * like this; the next operation is a pure function of the two, topic_next_op():
  *
- *              bind sent            bound
+ *         ┌───────── restored ──────────────┐
+ *         │    bind sent            bound   ▼
  *        NO ─────────────▶ ASKED ─────────▶ YES
  *        ▲ ▲    refused      │               │ unbind sent
  *        │ └─────────────────┤ link lost     ▼

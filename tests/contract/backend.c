@@ -118,6 +118,21 @@ static void copy(char *to, size_t size, amqp_bytes_t from, bool there)
 	snprintf(to, size, "%.*s", there ? (int)from.len : 0, there && from.len ? (const char *)from.bytes : "");
 }
 
+/* `[a,b]`; "?" for what is no text. */
+static size_t list_array(const amqp_array_t *a, char *out, size_t size)
+{
+	size_t n = (size_t)snprintf(out, size, "[");
+
+	for (int i = 0; i < a->num_entries && n < size; i++) {
+		const amqp_field_value_t *v = &a->entries[i];
+		struct str text = v->kind == AMQP_FIELD_KIND_UTF8 ? amqp_str(v->value.bytes) : STR("?");
+		n += (size_t)snprintf(out + n, size - n, "%s%.*s", i ? "," : "", STR_ARG(text));
+	}
+	if (n < size)
+		n += (size_t)snprintf(out + n, size - n, "] ");
+	return n;
+}
+
 static void list_headers(const amqp_table_t *t, char *out, size_t size)
 {
 	size_t n = 0;
@@ -130,6 +145,8 @@ static void list_headers(const amqp_table_t *t, char *out, size_t size)
 			n += (size_t)snprintf(out + n, size - n, "%.*s ", STR_ARG(amqp_str(v->value.bytes)));
 		else if (n < size && v->kind == AMQP_FIELD_KIND_I64)
 			n += (size_t)snprintf(out + n, size - n, "%lld ", (long long)v->value.i64);
+		else if (n < size && v->kind == AMQP_FIELD_KIND_ARRAY)
+			n += list_array(&v->value.array, out + n, size - n);
 		else if (n < size)
 			n += (size_t)snprintf(out + n, size - n, "? ");
 	}

@@ -33,7 +33,7 @@ struct backend_got {
 	char type[128];
 	char app_id[128];
 	char user_id[128];
-	char headers[1024]; /* `name=value ` of text, integer and boolean headers */
+	char headers[1024]; /* `name=value ` of text, integers, and arrays of text */
 	int delivery_mode;
 };
 bool backend_get(struct backend *b, const char *queue, struct backend_got *got);

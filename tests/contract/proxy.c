@@ -18,6 +18,7 @@ struct pair {
 	int client, broker;  /* -1: unused */
 	char head[HEAD_MAX]; /* what the client sent first, zeros turned to spaces */
 	size_t head_n;
+	bool withheld; /* from the broker */
 };
 
 struct proxy {
@@ -106,7 +107,8 @@ static void *run(void *arg)
 		fds[0] = (struct pollfd){.fd = p->wake_fd, .events = POLLIN};
 		fds[1] = (struct pollfd){.fd = p->listen_fd, .events = POLLIN};
 		for (size_t i = 0; i < PAIRS_MAX; i++) {
-			fds[2 + 2 * i] = (struct pollfd){.fd = p->frozen ? -1 : p->pairs[i].client, .events = POLLIN};
+			bool deaf = p->frozen || p->pairs[i].withheld;
+			fds[2 + 2 * i] = (struct pollfd){.fd = deaf ? -1 : p->pairs[i].client, .events = POLLIN};
 			fds[3 + 2 * i] = (struct pollfd){.fd = p->frozen ? -1 : p->pairs[i].broker, .events = POLLIN};
 		}
 		pthread_mutex_unlock(&p->lock);
@@ -169,11 +171,25 @@ void proxy_close(struct proxy *p)
 	free(p);
 }
 
+static bool meant(const struct pair *pair, const char *of)
+{
+	return pair->client >= 0 && (!of || strstr(pair->head, of));
+}
+
+void proxy_withhold(struct proxy *p, const char *of)
+{
+	pthread_mutex_lock(&p->lock);
+	for (size_t i = 0; i < PAIRS_MAX; i++)
+		p->pairs[i].withheld = p->pairs[i].withheld || meant(&p->pairs[i], of);
+	pthread_mutex_unlock(&p->lock);
+	wake(p);
+}
+
 void proxy_cut(struct proxy *p, const char *of)
 {
 	pthread_mutex_lock(&p->lock);
 	for (size_t i = 0; i < PAIRS_MAX; i++)
-		if (p->pairs[i].client >= 0 && (!of || strstr(p->pairs[i].head, of)))
+		if (meant(&p->pairs[i], of))
 			close_pair(&p->pairs[i]);
 	pthread_mutex_unlock(&p->lock);
 	wake(p);

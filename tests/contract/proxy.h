@@ -12,6 +12,8 @@ void proxy_close(struct proxy *p);
 
 /* Which connections: those whose first bytes hold this text (their connection_name); NULL: all. */
 void proxy_cut(struct proxy *p, const char *of);
+/* What the clients of those send is not passed on any more, until they are cut; what the broker sends is. */
+void proxy_withhold(struct proxy *p, const char *of);
 /* New connections are refused at once (accepted and closed). */
 void proxy_refuse(struct proxy *p, bool refuse);
 /* Nothing is passed on any more, in both directions, but connections stay. */

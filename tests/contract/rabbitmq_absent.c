@@ -80,6 +80,31 @@ START_TEST(a_stray_is_handed_over_as_it_came)
 }
 END_TEST
 
+/* One of several users has it on a socket: the others' copies are handed over, whichever he is. */
+START_TEST(a_stray_is_not_handed_over_for_users_who_have_it)
+{
+	static const char *const keys[] = {"user.one", "user.two", "user.three"};
+	struct node *n = node_up("a", NULL);
+
+	n->hold = true;
+	node_bind(n, user_key("one"));
+	for (size_t has = 0; has < GRID_ARRAY_LEN(keys); has++) {
+		backend_publish(backend, "grid.users", keys[0],
+		                &(struct backend_message){.body = "1", .cc = {keys[1], keys[2], NULL}});
+		WAIT_FOR(n->held.n == has + 1);
+		n->held.p[has]->targets[has].placed = true;
+		bus_settle(n->bus, n->held.p[has], BUS_STRAY);
+		for (size_t i = 0; i < GRID_ARRAY_LEN(keys); i++)
+			if (i != has)
+				ck_assert_str_eq(offline().routing_key, keys[i]);
+		WAIT_FOR(node_metric(n, "grid_rabbitmq_strays_waiting") == 0);
+	}
+	node_settle_down(n);
+	ck_assert_int_eq(backend_ready(backend, OFFLINE), 0);
+	node_close(n);
+}
+END_TEST
+
 START_TEST(a_nodes_stray_keeps_who_sent_it)
 {
 	struct node *n = node_up("a", NULL);
@@ -137,6 +162,7 @@ void rabbitmq_absent_add(Suite *suite)
 	    an_absent_users_message_is_in_the_offline_queue,
 	    receipts_for_absent_users_are_not_kept,
 	    a_stray_is_handed_over_as_it_came,
+	    a_stray_is_not_handed_over_for_users_who_have_it,
 	    a_nodes_stray_keeps_who_sent_it,
 	    strays_survive_a_lost_publisher,
 	};

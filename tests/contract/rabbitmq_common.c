@@ -26,14 +26,19 @@ const char *queue_of(const struct node *n)
 
 struct node *node_behind_proxy(const char *name)
 {
+	return node_behind_proxy_with(name, "");
+}
+
+struct node *node_behind_proxy_with(const char *name, const char *more)
+{
 	const char *address;
-	char set[256];
+	char set[512];
 
 	proxy = proxy_open(target.address, &address);
 	snprintf(set, sizeof(set),
 	         "bus.rabbitmq.addresses=%s;bus.rabbitmq.heartbeat=1s;bus.rabbitmq.reconnect_min=50ms;"
-	         "bus.rabbitmq.reconnect_max=200ms;bus.rabbitmq.connect_timeout=2s",
-	         address);
+	         "bus.rabbitmq.reconnect_max=200ms;bus.rabbitmq.connect_timeout=2s;%s",
+	         address, more);
 	return node_up(name, set);
 }
 
@@ -87,5 +92,6 @@ void rabbitmq_add(Suite *suite)
 	rabbitmq_lives_add(suite);
 	rabbitmq_backends_add(suite);
 	rabbitmq_faults_add(suite);
+	rabbitmq_redelivery_add(suite);
 	rabbitmq_refusals_add(suite);
 }

@@ -18,6 +18,8 @@ TCase *add_case(Suite *suite, const char *name, const TTest *const *tests, size_
 const char *queue_of(const struct node *n);
 /* A node behind the proxy, up. Short heartbeats and pauses, so that faults are noticed and mended quickly. */
 struct node *node_behind_proxy(const char *name);
+/* The same with these settings on top ("bus.rabbitmq.prefetch=16;…"). */
+struct node *node_behind_proxy_with(const char *name, const char *set);
 void close_behind_proxy(struct node *n);
 /* The latest state, when it is up again after `times` downs. */
 struct got_state wait_up_again(struct node *n, size_t times);
@@ -31,6 +33,7 @@ void restore_broker(void);
 void rabbitmq_absent_add(Suite *suite);
 void rabbitmq_lives_add(Suite *suite);
 void rabbitmq_faults_add(Suite *suite);
+void rabbitmq_redelivery_add(Suite *suite);
 void rabbitmq_refusals_add(Suite *suite);
 void rabbitmq_backends_add(Suite *suite);
 

@@ -82,36 +82,6 @@ START_TEST(a_cut_consumer_answers_what_was_under_way)
 }
 END_TEST
 
-START_TEST(unsettled_deliveries_come_again)
-{
-	struct node *n = node_behind_proxy("a");
-	struct key room = room_key("again");
-
-	node_bind(n, room);
-	n->hold = true;
-	for (uintptr_t i = 0; i < 10; i++)
-		node_publish(n, room, "1", i);
-	WAIT_FOR(n->held.n == 10);
-	for (size_t i = 0; i < 5; i++)
-		bus_settle(n->bus, n->held.p[i], BUS_ACCEPTED);
-	WAIT_FOR(node_metric(n, "grid_rabbitmq_ack_frames_total") >= 2);
-	proxy_cut(proxy, "a consumer");
-	wait_up_again(n, 1);
-	for (size_t i = 5; i < 10; i++) /* late, of a link that is gone */
-		bus_settle(n->bus, n->held.p[i], i % 2 ? BUS_STRAY : BUS_ACCEPTED);
-	WAIT_FOR(n->held.n >= 15);
-	for (size_t i = 10; i < n->held.n; i++) {
-		ck_assert(n->messages.p[i].redelivered);
-		bus_settle(n->bus, n->held.p[i], BUS_ACCEPTED);
-	}
-	n->hold = false;
-	node_settle_down(n);
-	WAIT_FOR_MS(unacknowledged(n) == 0, 30000);
-	ck_assert_uint_eq(node_states(n, BUS_DOWN), 1);
-	close_behind_proxy(n);
-}
-END_TEST
-
 START_TEST(a_deleted_queue_is_mended)
 {
 	struct node *n = node_up("a", "bus.rabbitmq.reconnect_min=50ms");
@@ -234,7 +204,6 @@ void rabbitmq_faults_add(Suite *suite)
 	    a_cut_link_keeps_bindings_and_loses_nothing,
 	    a_cut_publisher_keeps_bindings,
 	    a_cut_consumer_answers_what_was_under_way,
-	    unsettled_deliveries_come_again,
 	    a_deleted_queue_is_mended,
 	    a_recreated_queue_is_bound_anew,
 	    a_recreated_queue_with_other_arguments_is_bound_anew,

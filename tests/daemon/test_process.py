@@ -1,5 +1,6 @@
 """gridnode as a process: command line, configuration, start, the two ways to stop, exit codes."""
 import asyncio
+import http.client
 import json
 import os
 import pathlib
@@ -43,10 +44,10 @@ class Node:
     """A running node, and what it has logged."""
 
     def __init__(self, *arguments):
-        self.port, admin = free_ports()
+        self.port, self.admin = free_ports()
         self.log = ""
         self.process = subprocess.Popen(
-            [GRIDNODE, "--driver", "local", "--port", str(self.port), "--set", f"admin.port={admin}", *arguments],
+            [GRIDNODE, "--driver", "local", "--port", str(self.port), "--set", f"admin.port={self.admin}", *arguments],
             env=environment(), stderr=subprocess.PIPE)
         os.set_blocking(self.process.stderr.fileno(), False)
 
@@ -74,6 +75,15 @@ class Node:
             pass
         assert not any(word in self.log for word in SANITIZER), self.log
         return code
+
+    def readyz(self):
+        """Its status and what it says."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=DEADLINE)
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text
 
     def url(self, user):
         return f"ws://127.0.0.1:{self.port}/ws?user={user}"
@@ -191,7 +201,8 @@ def test_a_second_signal_ends_it_at_once(node, number):
     assert "node.stopped" not in node.log
 
 
-def test_does_not_wait_for_ever_for_a_mute_client(node):
+@pytest.mark.parametrize("timeout, cut_off", [(1, True), (10, False)])
+def test_does_not_wait_for_ever_for_a_mute_client(timeout, cut_off):
     async def scenario():
         writer = await mute_client(node)
         started = time.monotonic()
@@ -200,9 +211,28 @@ def test_does_not_wait_for_ever_for_a_mute_client(node):
         writer.close()
         return code, time.monotonic() - started
 
+    node = Node("--set", f"drain.timeout={timeout}s")
     node.logged("node.ready")
     code, seconds = asyncio.run(asyncio.wait_for(scenario(), DEADLINE))
-    assert code == 0 and seconds < 10
+    node.process.stderr.close()
+    assert code == 0 and seconds < timeout + 1
+    assert ("node.cut_off sessions=1 after_ms=1000" in node.log) == cut_off
+
+
+def test_takes_nobody_while_it_stops(node):
+    async def scenario():
+        writer = await mute_client(node)
+        assert await asyncio.to_thread(node.readyz) == (200, "ready\n")
+        node.signal(signal.SIGTERM)
+        await asyncio.to_thread(node.logged, "node.stopping")
+        assert await asyncio.to_thread(node.readyz) == (503, "not ready: draining\n")
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", node.port)
+        writer.close()
+        return await asyncio.to_thread(node.ended)
+
+    node.logged("node.ready")
+    assert asyncio.run(asyncio.wait_for(scenario(), DEADLINE)) == 0
 
 
 def test_hangup_is_logged_and_does_nothing(node):

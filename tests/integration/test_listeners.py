@@ -12,6 +12,7 @@ from gridtest.util import free_port
 METRICS = [
     "grid_sessions", "grid_sessions_opened_total", "grid_sessions_unauthorized_total", "grid_sessions_too_slow_total",
     "grid_sessions_abuse_total", "grid_frames_sent_total", "grid_fanout_total", "grid_expired_total",
+    "grid_held", "grid_held_delivered_total", 'grid_held_handed_over_total{reason="time"}',
     'grid_strays_total{kind="user"}', 'grid_strays_total{kind="room"}', "grid_queued_bytes",
     'grid_requests_total{op="join"}', 'grid_requests_total{op="leave"}', 'grid_requests_total{op="publish"}',
     'grid_requests_total{op="ping"}', 'grid_errors_total{code="bad_json"}', 'grid_errors_total{code="unavailable"}',

@@ -153,6 +153,23 @@ async def test_an_owner_that_returns_gets_its_queue_back(nodes, grid, connect, o
     await asyncio.to_thread(wait_offline, offline, publisher.stop(), client)
 
 
+async def test_a_warm_start_does_not_trust_what_a_reaper_has_unbound(nodes, grid, connect, backend, tmp_path):
+    settings = {**SETTINGS, "state_dir": tmp_path}
+    n1, n2 = nodes.on(grid, settings), nodes.on(grid, settings)
+    await know_each_other(n1, n2)
+    await connect(n1, "warm")
+    n1.kill()
+    # The journal lies in the same folder: its keys are unbound although no message has come under them.
+    while queue_of(n1) in {queue for queue, _ in grid.bindings_of("users")}:
+        await asyncio.sleep(0.02)
+    await asyncio.to_thread(n1.start)
+    assert " bus.reap_stepped_back " in n2.log
+    assert " bus.warm_start " in n1.log and " bus.queue_reset " in n1.log
+    client = await connect(n1, "warm")
+    backend.to_user("warm", "here")
+    await client.wait_data("here", op="notify")
+
+
 async def test_a_stopped_node_loses_its_queue_for_a_while(nodes, grid, connect, offline, steady):
     n1, n2 = nodes.on(grid, SETTINGS), nodes.on(grid, SETTINGS)
     await know_each_other(n1, n2)

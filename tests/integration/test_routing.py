@@ -240,7 +240,7 @@ async def test_a_backends_message_to_a_user_who_is_nowhere(backend, n1, offline)
 
 
 async def test_messages_during_the_linger_go_to_the_offline_queue(nodes, grid, backend, connect, offline):
-    node = nodes.on(grid, {"node.id": "stray", "linger.user": "1h"})
+    node = nodes.on(grid, {"node.id": "stray", "linger.user": "1h", "stray.hold_at_start": "0"})
     other = await connect(node, "witness")
     gone = await connect(node, "just-left")
     await gone.close()

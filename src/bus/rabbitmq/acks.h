@@ -30,7 +30,8 @@ void acks_reset(struct acks *a);
 GRID_MUST_CHECK int acks_delivered(struct acks *a, uint64_t tag);
 /* It is done with. Once for every tag (asserted). */
 void acks_settle(struct acks *a, uint64_t tag);
-/* It was rejected on the spot: never to be acknowledged. */
+/* It was rejected (before the next flush: a multiple acknowledgement may span it), so it is never to be acknowledged.
+ * Not for one that is settled. */
 void acks_forget(struct acks *a, uint64_t tag);
 /* Sends what is settled. */
 GRID_MUST_CHECK int acks_flush(struct acks *a, acks_send_fn *send, void *arg);

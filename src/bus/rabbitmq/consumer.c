@@ -230,6 +230,9 @@ static int on_deliveries_frame(struct consumer *c, const amqp_frame_t *frame)
 	case AMQP_BASIC_CANCEL_OK_METHOD:
 		c->cancelled = true;
 		return 0;
+	case AMQP_CHANNEL_FLOW_OK_METHOD:
+		return barrier_answered(&c->own.barrier) ? 0
+		                                         : link_fail(&c->link, "an answer to a question that was not asked");
 	case AMQP_CHANNEL_CLOSE_METHOD: {
 		int rc = link_closed_by(&c->link, frame);
 		return rc == LINK_E_CHANNEL ? -ECONNABORTED : rc;
@@ -288,15 +291,21 @@ static int take_settled(struct consumer *c)
 {
 	void *items[CONSUMER_BATCH];
 	size_t n;
+	int rc = 0;
 
-	while ((n = mailbox_pop(c->settled, items, CONSUMER_BATCH)) > 0) {
+	while (rc == 0 && (n = mailbox_pop(c->settled, items, CONSUMER_BATCH)) > 0) {
 		for (size_t i = 0; i < n; i++) {
 			struct delivery *d = items[i];
-			intake_settle(d->intake, d);
+			if (rc == 0)
+				rc = intake_settle(d->intake, d);
+			delivery_free(d);
 		}
 	}
-	int rc = intake_flush(&c->own);
-	return rc ? rc : intake_flush(&c->reaper.intake);
+	if (rc == 0)
+		rc = intake_flush(&c->own);
+	if (rc == 0)
+		rc = intake_flush(&c->reaper.intake);
+	return rc ? rc : intake_ask_barrier(&c->own);
 }
 
 static int on_event(struct consumer *c, const struct event *event)
@@ -330,6 +339,12 @@ static int take_mail(struct consumer *c)
 
 /* --- the thread --------------------------------------------------------------------------------------------------- */
 
+static uint64_t wait_ms(const struct consumer *c)
+{
+	uint64_t ms = c->phase == PHASE_SERVING ? reaper_wait_ms(c) : RESET_WAIT_MS;
+	return barrier_needed(&c->own.barrier) && ms > BARRIER_MS ? BARRIER_MS : ms;
+}
+
 /* Until the link is lost, or it is time to stop. */
 static int serve(struct consumer *c)
 {
@@ -350,7 +365,7 @@ static int serve(struct consumer *c)
 		release_buffers(c);
 		/* queue_step() may have read frames into the library. */
 		if (read == LINK_E_NOTHING && !amqp_frames_enqueued(c->link.conn) && !amqp_data_in_buffer(c->link.conn))
-			link_wait(&c->link, c->phase == PHASE_SERVING ? reaper_wait_ms(c) : RESET_WAIT_MS, false);
+			link_wait(&c->link, wait_ms(c), false);
 	}
 	return 0;
 }
@@ -399,6 +414,7 @@ static void end_life(struct consumer *c)
 	if (c->told) {
 		counter_add(&c->counters->consumer.losses, 1);
 		log_warn("bus.lost", "link=consumer why=%s", LOG_QUOTED(str_from(c->link.why)));
+		c->lost.taken = c->own.barrier.taken;
 		mail_send(c->out, &c->lost.mail);
 		wait_for_lost(c);
 		c->told = false;

@@ -25,7 +25,7 @@ struct consumer *consumer_free(struct consumer *c);
 
 /* To the consumer: an op, an event that goes back, EVENT_REBIND. */
 void consumer_send(struct consumer *c, struct mail *mail);
-/* A delivery of the life that is, stripped, to be acknowledged and freed. */
+/* A delivery of the life that is, stripped, to be acknowledged (or rejected, if it says so) and freed. */
 void consumer_settle(struct consumer *c, struct delivery *d);
 /* From the consumer: ops with their result, deliveries, events. */
 size_t consumer_take(struct consumer *c, void **mail, size_t max);

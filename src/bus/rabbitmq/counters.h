@@ -48,6 +48,9 @@ struct rabbitmq_counters {
 	struct counter strays;
 	struct counter strays_waiting;
 	struct counter strays_unplaced;
+	struct counter strays_rejected;
+	struct counter known_settled;
+	struct counter known_held;
 	struct counter stale;
 	struct counter checks;
 	struct counter checks_returned;

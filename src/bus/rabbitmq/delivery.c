@@ -5,6 +5,19 @@
 
 #include "bus/rabbitmq/properties.h"
 
+/* Of all there is of it, so that only what is the same in every byte is taken for the same. */
+static uint64_t fingerprint(const struct setup *setup, const struct incoming *in)
+{
+	const amqp_basic_deliver_t *method = in->method;
+	struct siphash h = siphash_begin(&setup->fingerprint_key);
+
+	siphash_add_piece(&h, amqp_str(method->exchange));
+	siphash_add_piece(&h, amqp_str(method->routing_key));
+	siphash_add_piece(&h, in->raw_properties);
+	siphash_add_piece(&h, in->body);
+	return siphash_end(&h);
+}
+
 static struct delivery *alloc(size_t n_targets)
 {
 	struct delivery *d = calloc(1, sizeof(*d) + n_targets * sizeof(d->bus.targets[0]));
@@ -115,6 +128,7 @@ int delivery_new(const struct setup *setup, const struct incoming *in, struct no
 	}
 	if (rc == 0) {
 		(*deliveryp)->tag = method->delivery_tag;
+		(*deliveryp)->expected.fingerprint = fingerprint(setup, in);
 		(*deliveryp)->bus.redelivered = method->redelivered;
 	}
 	return rc;

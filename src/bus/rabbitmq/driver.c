@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/clock.h"
 #include "bus/rabbitmq/delivery.h"
@@ -87,7 +88,7 @@ static void on_consumer_event(struct rabbitmq *r, struct event *event)
 	case EVENT_LOST:
 		r->consumer_link = CONSUMER_LOST;
 		r->check = CHECK_NONE;
-		held_drop_strays(r);
+		held_lost(r, event->taken);
 		status_link_lost(r);
 		consumer_send(r->consumer, &event->mail);
 		break;
@@ -235,9 +236,10 @@ static bool make_pools(struct rabbitmq *r)
 {
 	size_t window = (size_t)r->setup.config->publish_window;
 
+	r->redelivery = redelivery_new((size_t)r->setup.config->rabbitmq.prefetch);
 	r->ops = calloc(OPS_MAX, sizeof(*r->ops));
 	r->letters = calloc(window, sizeof(*r->letters));
-	if (!r->ops || !r->letters)
+	if (!r->redelivery || !r->ops || !r->letters)
 		return false;
 	for (size_t i = 0; i < OPS_MAX; i++) {
 		r->ops[i].next = r->free_ops;
@@ -248,6 +250,16 @@ static bool make_pools(struct rabbitmq *r)
 		r->free_letters = &r->letters[i];
 	}
 	return true;
+}
+
+static int make_key(struct siphash_key *key)
+{
+	uint8_t bytes[16];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+		return -errno;
+	*key = siphash_key_from(bytes);
+	return 0;
 }
 
 /* Both are asked to stop before either is waited for. */
@@ -262,6 +274,7 @@ static void rabbitmq_close(void *impl)
 	publisher_free(r->publisher);
 	consumer_free(r->consumer);
 	held_free(r);
+	redelivery_free(r->redelivery);
 	for (size_t i = 0; r->letters && i < (size_t)r->setup.config->publish_window; i++)
 		bus_publication_free(r->letters[i].publication);
 	free(r->letters);
@@ -285,6 +298,7 @@ static int rabbitmq_open(struct bus *bus, const struct bus_config *config, const
 	r->setup.counters = &r->counters;
 	r->rebind = (struct event){.mail.kind = MAIL_EVENT, .kind = EVENT_REBIND};
 	r->metrics = env->metrics;
+	strays_init(&r->strays, (size_t)config->rabbitmq.prefetch);
 	rabbitmq_counters_add(env->metrics, &r->metric_set, &r->counters);
 	r->setup.node_id = strdup(env->node_id);
 	r->setup.epoch = strdup(env->epoch);
@@ -294,6 +308,8 @@ static int rabbitmq_open(struct bus *bus, const struct bus_config *config, const
 	int rc = topology_init(&r->setup.topology, config->prefix, env->node_id);
 	if (rc == 0 && (!r->setup.node_id || !r->setup.epoch || !r->setup.state_dir || !make_pools(r)))
 		rc = -ENOMEM;
+	if (rc == 0)
+		rc = make_key(&r->setup.fingerprint_key);
 	if (rc == 0)
 		rc = consumer_new(&r->setup, env->wake, env->wake_arg, &r->consumer);
 	if (rc == 0)

@@ -10,7 +10,9 @@
 #include "bus/rabbitmq/letters.h"
 #include "bus/rabbitmq/mail.h"
 #include "bus/rabbitmq/publisher.h"
+#include "bus/rabbitmq/redelivery.h"
 #include "bus/rabbitmq/setup.h"
+#include "bus/rabbitmq/strays.h"
 
 #define TURN_PART 64 /* mail taken between two looks at the time */
 
@@ -62,9 +64,8 @@ struct rabbitmq {
 	struct delivery *held; /* all deliveries that are with core, with us, or with the publisher */
 	size_t held_n;         /* of this life */
 	struct log_limit unplaced_limit;
-	struct letters strays; /* waiting for the publisher */
-	size_t strays_out;
-	uint64_t strays_retry_ms;
+	struct redelivery *redelivery;
+	struct strays strays;
 
 	struct bus_delivery *batch[TURN_PART];
 	size_t batch_n;
@@ -91,9 +92,10 @@ void held_on_delivery(struct rabbitmq *r, struct delivery *d);
 void held_flush(struct rabbitmq *r);
 void held_settle(struct rabbitmq *r, struct delivery *d, enum bus_settle_how how);
 void held_on_stray_letter(struct rabbitmq *r, struct letter *letter);
-void held_send_strays(struct rabbitmq *r);
-/* The consumer's link is lost: its strays come again. */
-void held_drop_strays(struct rabbitmq *r);
+/* Gives the publisher what it takes; what is too much for it becomes dead letters. */
+void held_move_strays(struct rabbitmq *r);
+/* The consumer's link is lost, and of its acknowledgements the broker has taken the first `taken` for certain. */
+void held_lost(struct rabbitmq *r, uint64_t taken);
 void held_free(struct rabbitmq *r);
 
 #endif

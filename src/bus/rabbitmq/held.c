@@ -1,22 +1,30 @@
-/* Deliveries on the loop thread: lent to core, handed over when they are for users who are not here, settled once. */
+/* Deliveries on the loop thread: lent to core, handed over when they are for users who are not here, settled once.
+ * A lost link changes none of that: what is held goes on, and takes over the tag of its copy when that comes. */
 #include <utlist.h>
 
 #include "bus/rabbitmq/delivery.h"
 #include "bus/rabbitmq/driver_state.h"
 
-#define STRAY_RETRY_MS 1000 /* after the broker refused one */
+static bool of_this_life(const struct rabbitmq *r, const struct delivery *d)
+{
+	return d->life == r->life && r->consumer_link != CONSUMER_LOST;
+}
 
-/* Done with it: acknowledged, if its link still is the one it came by. */
+/* Done with it: acknowledged or rejected, if its link still is the one it came by. One that is rejected is not expected
+ * again: if it comes all the same, the broker has not got it yet, and it is treated as new. */
 static void settle(struct rabbitmq *r, struct delivery *d)
 {
 	DL_DELETE(r->held, d);
 	delivery_strip(d);
-	if (d->life != r->life || r->consumer_link == CONSUMER_LOST) {
+	if (!of_this_life(r, d)) {
 		counter_add(&r->counters.stale, 1);
+		redelivery_settle(r->redelivery, &d->expected);
 		delivery_free(d);
 		return;
 	}
 	r->held_n--;
+	if (!d->rejected && !d->reaped)
+		redelivery_acknowledged(r->redelivery, d->expected.fingerprint);
 	consumer_settle(r->consumer, d);
 }
 
@@ -37,7 +45,7 @@ static void make_stray(struct rabbitmq *r, struct delivery *d)
 	d->letter.target = first_user(&d->bus);
 	counter_add(&r->counters.strays, 1);
 	counter_add(&r->counters.strays_waiting, 1);
-	letters_push(&r->strays, &d->letter);
+	strays_push(&r->strays, &d->letter);
 }
 
 static void end_stray(struct rabbitmq *r, struct delivery *d)
@@ -50,7 +58,7 @@ void held_on_stray_letter(struct rabbitmq *r, struct letter *letter)
 {
 	struct delivery *d = letter->delivery;
 
-	r->strays_out--;
+	strays_back(&r->strays, letter->result, r->now_ms);
 	switch (letter->result) {
 	case LETTER_CONFIRMED:
 		end_stray(r, d);
@@ -64,32 +72,43 @@ void held_on_stray_letter(struct rabbitmq *r, struct letter *letter)
 		end_stray(r, d);
 		return;
 	case LETTER_REFUSED:
-		r->strays_retry_ms = r->now_ms + STRAY_RETRY_MS;
-		break;
 	case LETTER_LOST:
-		break;
-	}
-	letters_push(&r->strays, letter);
-}
-
-void held_send_strays(struct rabbitmq *r)
-{
-	while (r->strays.head && r->strays_out < STRAYS_MAX && r->publisher_link == PUBLISHER_UP &&
-	       r->now_ms >= r->strays_retry_ms) {
-		struct letter *letter = letters_pop(&r->strays);
-		if (letter->delivery->life != r->life || r->consumer_link == CONSUMER_LOST) {
-			end_stray(r, letter->delivery); /* it comes again */
-		} else {
-			r->strays_out++;
-			publisher_send(r->publisher, &letter->mail);
-		}
+		strays_push(&r->strays, letter);
+		return;
 	}
 }
 
-void held_drop_strays(struct rabbitmq *r)
+static void reject_surplus(struct rabbitmq *r)
 {
-	for (struct letter *letter = letters_pop(&r->strays); letter; letter = letters_pop(&r->strays))
+	struct letters surplus = strays_surplus(&r->strays, r->life);
+
+	for (struct letter *letter = letters_pop(&surplus); letter; letter = letters_pop(&surplus)) {
+		letter->delivery->rejected = true;
+		counter_add(&r->counters.strays_rejected, 1);
 		end_stray(r, letter->delivery);
+	}
+}
+
+void held_move_strays(struct rabbitmq *r)
+{
+	bool up = r->publisher_link == PUBLISHER_UP;
+	struct letter *letter;
+
+	while (up && (letter = strays_next(&r->strays, r->now_ms)))
+		publisher_send(r->publisher, &letter->mail);
+	if (r->consumer_link != CONSUMER_LOST && strays_stuck(&r->strays, up, r->now_ms))
+		reject_surplus(r);
+}
+
+void held_lost(struct rabbitmq *r, uint64_t taken)
+{
+	struct delivery *d;
+
+	redelivery_lost(r->redelivery, taken);
+	DL_FOREACH(r->held, d) {
+		if (d->life == r->life && !d->reaped)
+			redelivery_expect(r->redelivery, &d->expected);
+	}
 }
 
 void held_flush(struct rabbitmq *r)
@@ -101,11 +120,48 @@ void held_flush(struct rabbitmq *r)
 		bus_up_message(r->bus, r->batch, n);
 }
 
+static void take_over(struct delivery *held, struct delivery *copy)
+{
+	held->life = copy->life;
+	held->run = copy->run;
+	held->tag = copy->tag;
+	delivery_free(copy);
+}
+
+/* True: it was with us already, on a link that was lost since, and nothing more is to be done about it. */
+static bool known(struct rabbitmq *r, struct delivery *d)
+{
+	struct expected *held;
+
+	if (d->reaped)
+		return false;
+	if (!d->bus.redelivered) {
+		redelivery_complete(r->redelivery);
+		return false;
+	}
+	switch (redelivery_match(r->redelivery, d->expected.fingerprint, &held)) {
+	case REDELIVERY_NEW:
+		return false;
+	case REDELIVERY_SETTLED:
+		counter_add(&r->counters.known_settled, 1);
+		DL_APPEND(r->held, d);
+		settle(r, d);
+		return true;
+	case REDELIVERY_HELD:
+		counter_add(&r->counters.known_held, 1);
+		take_over(GRID_CONTAINER_OF(held, struct delivery, expected), d);
+		return true;
+	}
+	return false;
+}
+
 void held_on_delivery(struct rabbitmq *r, struct delivery *d)
 {
-	DL_APPEND(r->held, d);
 	r->held_n++;
 	status_on_progress(r);
+	if (known(r, d))
+		return;
+	DL_APPEND(r->held, d);
 	if (d->kind == DELIVERY_LOOPBACK) {
 		status_on_loopback(r, d->check);
 		settle(r, d);
@@ -123,7 +179,7 @@ void held_settle(struct rabbitmq *r, struct delivery *d, enum bus_settle_how how
 	status_on_progress(r);
 	if (how == BUS_STRAY) {
 		make_stray(r, d);
-		held_send_strays(r);
+		held_move_strays(r);
 	} else {
 		settle(r, d);
 	}

@@ -21,6 +21,7 @@ void intake_give_back(struct intake *in)
 {
 	in->run++;
 	acks_reset(in->acks);
+	in->barrier = (struct barrier){0};
 }
 
 void intake_channel_lost(struct intake *in)
@@ -35,7 +36,7 @@ void intake_link_lost(struct intake *in)
 	in->lent = 0;
 }
 
-/* It cannot be taken in: the broker moves it to where expired messages go. */
+/* It cannot be taken in, or not handed over: the broker moves it to where expired messages go. */
 static int reject(struct intake *in, uint64_t tag)
 {
 	struct link *link = &in->consumer->link;
@@ -91,6 +92,7 @@ static void lend(struct intake *in, struct delivery *d, bool leftover)
 	d->intake = in;
 	d->run = in->run;
 	d->leftover = leftover;
+	d->reaped = reaped(in);
 	in->lent++;
 	c->batch[c->batch_n++] = d;
 }
@@ -141,16 +143,20 @@ int intake_frame(struct intake *in, const amqp_frame_t *frame)
 	return 0;
 }
 
-void intake_settle(struct intake *in, struct delivery *d)
+int intake_settle(struct intake *in, const struct delivery *d)
 {
-	if (d->life == in->consumer->life) {
-		in->lent--;
-		if (reaped(in))
-			reaper_on_settled(in->consumer);
-		if (d->run == in->run)
-			acks_settle(in->acks, d->tag);
-	}
-	delivery_free(d);
+	if (d->life != in->consumer->life)
+		return 0;
+	in->lent--;
+	if (reaped(in))
+		reaper_on_settled(in->consumer);
+	if (d->run != in->run)
+		return 0;
+	if (d->rejected)
+		return reject(in, d->tag);
+	acks_settle(in->acks, d->tag);
+	in->barrier.acknowledged++;
+	return 0;
 }
 
 static int send_ack(void *arg, uint64_t tag, bool multiple)
@@ -165,6 +171,19 @@ static int send_ack(void *arg, uint64_t tag, bool multiple)
 int intake_flush(struct intake *in)
 {
 	return acks_flush(in->acks, send_ack, in);
+}
+
+int intake_ask_barrier(struct intake *in)
+{
+	struct link *link = &in->consumer->link;
+	amqp_channel_flow_t flow = {.active = 1};
+	uint64_t now = clock_mono_ms();
+
+	if (!barrier_due(&in->barrier, now))
+		return 0;
+	barrier_asked(&in->barrier, now);
+	return link_status(link, "asking for acknowledgements",
+	                   amqp_send_method(link->conn, in->channel, AMQP_CHANNEL_FLOW_METHOD, &flow));
 }
 
 bool intake_empty(const struct intake *in)

@@ -4,6 +4,7 @@
 #define GRID_BUS_RABBITMQ_INTAKE_H
 
 #include "bus/rabbitmq/acks.h"
+#include "bus/rabbitmq/barrier.h"
 #include "bus/rabbitmq/incoming.h"
 
 struct consumer;
@@ -14,6 +15,7 @@ struct intake {
 	amqp_channel_t channel;
 	unsigned run; /* of the channel: tags mean nothing in another */
 	struct acks *acks;
+	struct barrier barrier;
 	struct incoming incoming;
 	size_t lent; /* deliveries that are with the loop, of all runs in this life of the link */
 };
@@ -32,9 +34,11 @@ void intake_link_lost(struct intake *in);
 
 /* A frame of content: 0, or the link is lost. */
 GRID_MUST_CHECK int intake_frame(struct intake *in, const amqp_frame_t *frame);
-/* One of its deliveries is back from the loop. Acknowledged with the next flush, and freed. */
-void intake_settle(struct intake *in, struct delivery *d);
+/* One of its deliveries is back from the loop: rejected, or acknowledged with the next flush. Still the caller's. */
+GRID_MUST_CHECK int intake_settle(struct intake *in, const struct delivery *d);
 GRID_MUST_CHECK int intake_flush(struct intake *in);
+/* Asks the broker whether it has taken the acknowledgements, when it is time. */
+GRID_MUST_CHECK int intake_ask_barrier(struct intake *in);
 /* Is nothing of its queue with us? */
 bool intake_empty(const struct intake *in);
 

@@ -16,6 +16,7 @@
 
 #include "base/mailbox.h"
 #include "bus/bus.h"
+#include "bus/rabbitmq/redelivery.h"
 #include "bus/rabbitmq/topology.h"
 
 enum mail_kind { MAIL_OP, MAIL_DELIVERY, MAIL_LETTER, MAIL_EVENT };
@@ -86,12 +87,15 @@ struct delivery {
 	unsigned run;
 	uint64_t tag;
 	uint64_t check;        /* of a loop-back */
-	bool leftover;         /* found in the queue of an earlier life of the node */
+	bool leftover;         /* found in the queue of an earlier life of the node, or reaped */
+	bool reaped;           /* from a dead node's queue: another channel, other tags, nobody here has known it */
 	bool keep;             /* for a user, and to be handed over when nobody is here */
 	bool trusted;          /* published by a node */
+	bool rejected;         /* settled, to become a dead letter instead of being acknowledged */
 	char *raw;             /* if `keep`: encoded properties, then the body, as they came */
 	size_t raw_properties; /* bytes */
 	size_t raw_body;
+	struct expected expected;     /* its fingerprint, and whether it may come again */
 	struct delivery *prev, *next; /* the loop's list of all it holds */
 	struct letter letter;         /* carries it to the publisher */
 	struct bus_delivery bus;      /* last: ends in an array */
@@ -116,6 +120,7 @@ struct event {
 	bool flag;
 	struct key *keys; /* one piece of mail, however many they are */
 	size_t n_keys;
+	uint64_t taken; /* of the consumer's `lost`: how many acknowledgements the broker has taken for certain */
 	char text[400];
 	char queue[256];
 };

@@ -3,6 +3,7 @@
 #ifndef GRID_BUS_RABBITMQ_SETUP_H
 #define GRID_BUS_RABBITMQ_SETUP_H
 
+#include "base/siphash.h"
 #include "bus/config.h"
 #include "bus/rabbitmq/counters.h"
 #include "bus/rabbitmq/topology.h"
@@ -14,8 +15,9 @@ struct setup {
 	const struct bus_config *config;
 	struct topology topology;
 	char *node_id;
-	char *epoch;                        /* this life of the node */
-	char *state_dir;                    /* empty: none */
+	char *epoch;     /* this life of the node */
+	char *state_dir; /* empty: none */
+	struct siphash_key fingerprint_key;
 	struct rabbitmq_counters *counters; /* each counter has its one writer */
 };
 

@@ -154,7 +154,7 @@ void status_advance(struct rabbitmq *r)
 		else
 			set_state(r, state);
 	}
-	held_send_strays(r);
+	held_move_strays(r);
 }
 
 bool status_takes_binds(const struct rabbitmq *r)

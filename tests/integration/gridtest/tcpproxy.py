@@ -7,6 +7,7 @@ import threading
 
 from .util import free_port
 
+HEAD = 2048  # bytes; connection.start-ok is among them
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER that makes close() a reset
 
 
@@ -20,7 +21,8 @@ class Proxy:
         self._flowing = threading.Event()
         self._flowing.set()
         self._lock = threading.Lock()
-        self._pairs = set()
+        self._pairs = {}  # (near, far) -> what the near end sent first
+        self._withheld = set()
         self._listener = None
         self.accepted = 0
         self.accept()
@@ -52,16 +54,23 @@ class Proxy:
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
 
-    def cut(self):
-        """Resets all connections there are, at both ends."""
+    def cut(self, of=b""):
+        """Resets connections at both ends: those whose first bytes hold `of` (the connection_name of AMQP), or all."""
         with self._lock:
-            pairs, self._pairs = self._pairs, set()
+            pairs = [pair for pair, head in self._pairs.items() if of in head]
+            for pair in pairs:
+                del self._pairs[pair]
         for pair in pairs:
             for end in pair:
                 with contextlib.suppress(OSError):
                     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                     end.shutdown(socket.SHUT_RDWR)
                     end.close()
+
+    def withhold(self, of=b""):
+        """What the near end of those sends goes nowhere any more. They are good for nothing but cut() then."""
+        with self._lock:
+            self._withheld |= {pair for pair, head in self._pairs.items() if of in head}
 
     def freeze(self):
         self._flowing.clear()
@@ -96,7 +105,7 @@ class Proxy:
             for end in pair:
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
-                self._pairs.add(pair)
+                self._pairs[pair] = b""
             # From here on cut() may close them at any time.
             for one, other in (pair, pair[::-1]):
                 threading.Thread(target=self._pump, args=(one, other, pair), daemon=True).start()
@@ -109,8 +118,18 @@ class Proxy:
                 self._flowing.wait()
                 if not data:
                     break
+                if one is pair[0]:
+                    self._remember(pair, data)
+                    if pair in self._withheld:
+                        continue
                 other.sendall(data)
         with contextlib.suppress(OSError):
             other.shutdown(socket.SHUT_WR)
         with self._lock:
-            self._pairs.discard(pair)
+            self._pairs.pop(pair, None)
+
+    def _remember(self, pair, data):
+        with self._lock:
+            head = self._pairs.get(pair)
+            if head is not None and len(head) < HEAD:
+                self._pairs[pair] = head + data

@@ -15,7 +15,8 @@ static struct scan scan;
 
 static void is(struct str found, const char *text)
 {
-	ck_assert_msg(text ? str_eq(found, str_from(text)) : !found.p, "%.*s is not %s", STR_ARG(found), text);
+	const char *wanted = text ? text : "absent";
+	ck_assert_msg(text ? str_eq(found, str_from(text)) : !found.p, "%.*s is not %s", STR_ARG(found), wanted);
 }
 
 START_TEST(finds_the_members_of_a_push)

@@ -393,7 +393,7 @@ START_TEST(what_nobody_comes_back_to_is_unbound_at_the_pace_of_unbinds)
 	setup();
 	config.linger.unbind_rate = 10;
 	for (int i = 0; i < 15; i++) {
-		char name[8];
+		char name[16];
 		snprintf(name, sizeof(name), "r%d", i);
 		restore(i % 2 ? KEY_USER : KEY_ROOM, name);
 	}
