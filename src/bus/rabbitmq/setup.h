@@ -14,6 +14,7 @@ struct setup {
 	const struct bus_config *config;
 	struct topology topology;
 	char *node_id;
+	const struct siphash_key *identity_key; /* NULL: deliveries are not identified */
 	struct rabbitmq_counters *counters; /* each counter has its one writer */
 };
 
