@@ -156,6 +156,7 @@ struct bus_driver {
 
 extern const struct bus_driver bus_local_driver;
 extern const struct bus_driver bus_rabbitmq_driver;
+extern const struct bus_driver bus_failover_driver; /* made of two of the others */
 
 /* The wrapper: counts and logs for every driver, and holds callers to the contract. -ENOMEM, -errno of the driver. */
 GRID_MUST_CHECK int bus_open(const struct bus_config *config, const struct bus_env *env, struct bus **busp);

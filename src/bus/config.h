@@ -29,9 +29,14 @@ struct rabbitmq_config {
 };
 
 struct bus_config {
-	int driver;             /* enum bus_driver_choice */
-	char *prefix;           /* of exchanges and queues */
-	int64_t publish_window; /* publishes under way at once */
+	int driver;              /* enum bus_driver_choice */
+	char *prefix;            /* of exchanges and queues */
+	int64_t publish_window;  /* publishes under way at once */
+	int64_t confirm_timeout; /* ms */
+	int64_t replay_window;   /* ms */
+	int64_t replay_bytes;
+	int64_t seen_window; /* ms */
+	int64_t seen_messages;
 	struct rabbitmq_config rabbitmq;
 };
 
