@@ -106,6 +106,8 @@ static bool failover_turn(void *impl, uint64_t now_ms)
 	struct failover *f = impl;
 
 	f->now_ms = now_ms;
+	if (!f->began)
+		routing_begin(f);
 	bool more = bus_turn(f->below[SIDE_PRIMARY].bus, now_ms);
 	more |= bus_turn(f->below[SIDE_FALLBACK].bus, now_ms);
 	routing_advance(f);

@@ -86,6 +86,8 @@ struct failover {
 
 /* routing.c */
 
+/* Before the first turn. */
+void routing_begin(struct failover *f);
 void routing_on_state(struct failover *f, enum side side, enum bus_state state, bool bindings_lost);
 void routing_on_announced(struct failover *f, struct str body);
 /* Something went wrong on the primary that should not: it is looked at in the next turn. */

@@ -95,22 +95,23 @@ static struct held *find(struct holdback *h, uint64_t stream, uint64_t seq)
 	return held;
 }
 
-static bool hold(struct holdback *h, struct bus_delivery *d, uint64_t now_ms)
+/* NULL: out of memory, or the place is taken. */
+static struct held *hold(struct holdback *h, struct bus_delivery *d, uint64_t now_ms)
 {
 	struct held *held = find(h, d->stream, d->seq) ? NULL : calloc(1, sizeof(*held));
 	if (!held)
-		return false;
+		return NULL;
 	held->place = (struct place){d->stream, d->seq};
 	held->due_ms = now_ms + h->limits.hold_ms;
 	held->delivery = d;
 	HASH_ADD(hh, h->by_place, place, sizeof(held->place), held);
 	if (!held->hh.tbl) {
 		free(held);
-		return false;
+		return NULL;
 	}
 	DL_APPEND(h->waiting, held);
 	h->n++;
-	return true;
+	return held;
 }
 
 static void make_ready(struct holdback *h, struct held *held, uint64_t now_ms)
@@ -129,28 +130,62 @@ static void make_followers_ready(struct holdback *h, uint64_t stream, uint64_t s
 		make_ready(h, held, now_ms);
 }
 
+/* The lowest one held of a stream, if it is not above `seq`. */
+static struct held *lowest(struct holdback *h, uint64_t stream, uint64_t seq)
+{
+	struct held *held, *low = NULL;
+
+	DL_FOREACH(h->waiting, held)
+		if (held->place.stream == stream && held->place.seq <= seq && (!low || held->place.seq < low->place.seq))
+			low = held;
+	return low;
+}
+
+/* Nothing that is missing up to `seq` comes any more. */
+static void make_earlier_ready(struct holdback *h, uint64_t stream, uint64_t seq, uint64_t now_ms)
+{
+	for (struct held *held; (held = lowest(h, stream, seq));)
+		make_ready(h, held, now_ms);
+}
+
 bool holdback_pass(struct holdback *h, struct bus_delivery *d, uint64_t now_ms)
 {
-	if (must_wait(h, d, now_ms) && hold(h, d, now_ms))
-		return false;
-	went_on(h, d, now_ms);
-	if (h->by_place)
+	bool wait = must_wait(h, d, now_ms);
+
+	if (!wait && !h->waiting) {
+		went_on(h, d, now_ms);
+		return true;
+	}
+	struct held *held = hold(h, d, now_ms);
+	if (!held) {
+		went_on(h, d, now_ms);
+		return true;
+	}
+	if (!wait) {
+		make_earlier_ready(h, d->stream, d->seq, now_ms);
 		make_followers_ready(h, d->stream, d->seq, now_ms);
-	return true;
+	}
+	return false;
+}
+
+void holdback_repeat(struct holdback *h, const struct bus_delivery *d, uint64_t now_ms)
+{
+	const uint64_t *value = recent_find(h->streams, d->stream, now_ms);
+
+	if (!find(h, d->stream, d->seq) || !value || (*value & 1) != d->side)
+		return;
+	make_earlier_ready(h, d->stream, d->seq, now_ms);
+	make_followers_ready(h, d->stream, d->seq, now_ms);
 }
 
 /* Time is over for one of this stream: the lowest goes on, so that order holds among those that are here. */
 static void give_up(struct holdback *h, uint64_t stream, uint64_t now_ms)
 {
-	struct held *held, *lowest = NULL;
+	struct held *held = lowest(h, stream, UINT64_MAX);
+	uint64_t seq = held->place.seq;
 
-	DL_FOREACH(h->waiting, held)
-		if (held->place.stream == stream && (!lowest || held->place.seq < lowest->place.seq))
-			lowest = held;
-	GRID_ASSERT(lowest);
-	uint64_t seq = lowest->place.seq;
 	h->given_up++;
-	make_ready(h, lowest, now_ms);
+	make_ready(h, held, now_ms);
 	make_followers_ready(h, stream, seq, now_ms);
 }
 

@@ -7,6 +7,8 @@
  *   for `hold_ms`
  *
  * So only what arrives on another bus than the last one of its stream, and leaves a gap, is held; and what follows it.
+ * When the bus that brought the last one brings something later, or the same again, nothing that is missing can come
+ * there any more, and what was held before that goes on.
  * Pure: no clock; the deliveries it holds are the caller's to settle, and lie here meanwhile. */
 #ifndef GRID_BUS_FAILOVER_HOLDBACK_H
 #define GRID_BUS_FAILOVER_HOLDBACK_H
@@ -31,11 +33,12 @@ struct holdback *holdback_new(const struct holdback_limits *limits);
 /* Takes and returns NULL. What it still holds is forgotten: the deliveries are whose they were. */
 struct holdback *holdback_free(struct holdback *h);
 
-/* One has come (it has a stream). False: it is held, and comes out of holdback_next() later. Out of memory nothing is
- * held. */
+/* One has come (it has a stream). True: it goes on at once. False: it comes out of holdback_next(), perhaps at once,
+ * too, behind others. Out of memory nothing is held. */
 bool holdback_pass(struct holdback *h, struct bus_delivery *d, uint64_t now_ms);
-/* The next one that was held and may go on now, or NULL. To be asked after each holdback_pass(), and as time goes by.
- */
+/* One has come again; `d` is the second one, the first may be held. */
+void holdback_repeat(struct holdback *h, const struct bus_delivery *d, uint64_t now_ms);
+/* The next one that may go on now, or NULL. To be asked after each of the two above, and as time goes by. */
 struct bus_delivery *holdback_next(struct holdback *h, uint64_t now_ms);
 
 size_t holdback_count(const struct holdback *h);

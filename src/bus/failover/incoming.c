@@ -23,19 +23,31 @@ static void pass_on_followers(struct failover *f)
 		pass_on(f, d);
 }
 
+static void take_new(struct failover *f, struct bus_delivery *d)
+{
+	if (holdback_pass(f->holdback, d, f->now_ms))
+		pass_on(f, d);
+}
+
+static void drop_repeated(struct failover *f, struct bus_delivery *d)
+{
+	holdback_repeat(f->holdback, d, f->now_ms);
+	counter_add(&f->counters.duplicates, 1);
+	bus_settle(f->below[d->side].bus, d, BUS_ACCEPTED);
+}
+
 static void take(struct failover *f, enum side side, struct bus_delivery *d)
 {
 	d->side = (uint8_t)side;
 	if (d->identity == 0) {
 		pass_on(f, d);
-	} else if (recent_seen(f->seen, d->identity, f->now_ms)) {
-		counter_add(&f->counters.duplicates, 1);
-		bus_settle(f->below[side].bus, d, BUS_ACCEPTED);
-	} else {
-		if (holdback_pass(f->holdback, d, f->now_ms))
-			pass_on(f, d);
-		pass_on_followers(f);
+		return;
 	}
+	if (recent_seen(f->seen, d->identity, f->now_ms))
+		drop_repeated(f, d);
+	else
+		take_new(f, d);
+	pass_on_followers(f);
 }
 
 void incoming_on_message(struct failover *f, enum side side, struct bus_delivery *const *batch, size_t n)

@@ -171,9 +171,10 @@ static void meet_demand(struct failover *f)
 {
 	struct notice_demand demand = f->demand;
 
+	if (!demand.again || !f->fallback_up)
+		return;
 	f->demand = (struct notice_demand){.again = false};
-	if (demand.again && f->fallback_up)
-		outgoing_replay(f, SIDE_FALLBACK, demand.missed_since_ms, demand.deaf_since_ms);
+	outgoing_replay(f, SIDE_FALLBACK, demand.missed_since_ms, demand.deaf_since_ms);
 }
 
 static void send_notice(struct failover *f)
@@ -279,7 +280,7 @@ static void set_route(struct failover *f, enum route route)
 	tell_core(f);
 }
 
-static void begin(struct failover *f)
+void routing_begin(struct failover *f)
 {
 	f->began = true;
 	f->patience_ms = f->now_ms + (uint64_t)f->config->confirm_timeout;
@@ -305,8 +306,6 @@ static void count(struct failover *f)
 
 void routing_advance(struct failover *f)
 {
-	if (!f->began)
-		begin(f);
 	watch_fallback(f);
 	watch_primary(f);
 	if (may_serve(f))

@@ -326,6 +326,7 @@ static void broker_deliver(struct link *link)
 /* The wire breaks. What was on it to the broker arrives up to some point; what was on it to the node does not. */
 static void cut(struct link *link, uint64_t notice_after_ms)
 {
+	if (getenv("GRID_TEST_LOG")) fprintf(stderr, "%ju CUT %d n%d notice %d\n", (uintmax_t)grid_now, link->broker->keeps, link->node, (int)notice_after_ms);
 	struct broker *b = link->broker;
 	struct queued *q;
 
@@ -360,6 +361,7 @@ static void cut(struct link *link, uint64_t notice_after_ms)
 
 static void kill_broker(enum side side, bool bindings_too)
 {
+	if (getenv("GRID_TEST_LOG")) fprintf(stderr, "%ju KILL %d %d\n", (uintmax_t)grid_now, side, bindings_too);
 	struct broker *b = &brokers[side];
 
 	b->dead = true;
@@ -693,10 +695,14 @@ static void node_message(void *ctx, struct bus_delivery *const *batch, size_t n)
 		struct message_record *m = &messages[record];
 		ck_assert_msg(m->got[me]++ == 0, "n%d got message %d twice, seed %ju", me, record, (uintmax_t)grid_seed);
 		int64_t *last = &node->last[m->from][m->key];
-		if (record < *last) {
+		const struct member *member = &node->members[m->key];
+		bool was_there = member->has == YES && member->since_ms <= m->accepted_ms;
+		if (record < *last && was_there) {
 			disorder++;
+			if (getenv("GRID_TEST_LOG"))
+				fprintf(stderr, "%ju DISORDER n%d got %d (from n%d key %d seq %ju accepted %ju side %d) after %jd accepted %ju\n", (uintmax_t)grid_now, me, record, m->from, m->key, (uintmax_t)d->seq, (uintmax_t)m->accepted_ms, d->side, (intmax_t)*last, (uintmax_t)messages[*last].accepted_ms);
 			m->late = true;
-		} else {
+		} else if (record > *last) {
 			*last = record;
 		}
 		if (grid_now - m->accepted_ms > node->gap_ms)
