@@ -170,10 +170,10 @@ void window_prune(struct window *w, uint64_t now_ms)
 	struct kept *kept, *next;
 
 	DL_FOREACH_SAFE(w->all, kept, next) {
-		bool old = kept->at_ms + w->limits.keep_ms <= now_ms;
-		if (!old && w->bytes <= w->limits.bytes)
+		bool old = kept->at_ms + w->limits.keep_ms <= now_ms, crowded = w->bytes > w->limits.bytes;
+		if (!old && !crowded)
 			return;
-		if (kept->asked)
+		if (kept->asked || (is_waiting(kept) && !crowded))
 			continue;
 		w->crowded_out += !old || is_waiting(kept);
 		fall_out(w, kept);

@@ -5,7 +5,8 @@
  *   ┌──────┬──────┬──────┬──────┬──────┬──────┐
  *   │ kept │ kept │ kept │ kept │ kept │ kept │ ◀── core publishes
  *   └──────┴──────┴──────┴──────┴──────┴──────┘
- *     │ older than the window, or too many bytes: falls out (never before core has its answer)
+ *     │ older than the window, or too many bytes: falls out (but not before core has its
+ *       answer, nor, as long as there is room, while a copy waits to be sent)
  *
  * Each has a copy on its way over none, one or both of the buses:
  *
