@@ -4,9 +4,9 @@
 # shellcheck disable=SC2034  # used by the scripts that source this
 PACKAGES_RUN=(
 	gcc libc6-dev cmake ninja-build pkg-config
-	librabbitmq-dev libwebsockets-dev libwebsockets-evlib-ev libev-dev libconfig-dev libjson-c-dev libssl-dev
+	librabbitmq-dev libhiredis-dev libwebsockets-dev libwebsockets-evlib-ev libev-dev libconfig-dev libjson-c-dev libssl-dev
 	uthash-dev check
-	rabbitmq-server nginx python3 curl amqp-tools iproute2
+	rabbitmq-server redis-server nginx python3 curl amqp-tools iproute2
 )
 # shellcheck disable=SC2034
 PACKAGES_TEST=(
@@ -14,7 +14,7 @@ PACKAGES_TEST=(
 )
 
 # Services these packages bring along, which start by themselves on a Debian system.
-PACKAGES_SERVICES=(rabbitmq-server nginx epmd.socket epmd)
+PACKAGES_SERVICES=(rabbitmq-server redis-server nginx epmd.socket epmd)
 PACKAGES_POLICY=/usr/sbin/policy-rc.d
 
 # packages_missing NAME...: those not installed, one a line.
@@ -86,7 +86,7 @@ policy_put() {
 	POLICY_IS_OURS=
 	[[ -e $PACKAGES_POLICY ]] && return 0
 	POLICY_IS_OURS=yes
-	say "    (a temporary $PACKAGES_POLICY keeps RabbitMQ and nginx from starting as system services)"
+	say "    (a temporary $PACKAGES_POLICY keeps RabbitMQ, Redis and nginx from starting as system services)"
 	printf '#!/bin/sh\nexit 101\n' | as_root tee "$PACKAGES_POLICY" >/dev/null
 	as_root chmod 755 "$PACKAGES_POLICY"
 }

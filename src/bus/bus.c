@@ -83,6 +83,7 @@ struct bus {
 static const struct bus_driver *const drivers[] = {
     [BUS_DRIVER_LOCAL] = &bus_local_driver,
     [BUS_DRIVER_RABBITMQ] = &bus_rabbitmq_driver,
+    [BUS_DRIVER_REDIS] = &bus_redis_driver,
 };
 
 int bus_open(const struct bus_config *config, const struct bus_env *env, struct bus **busp)

@@ -34,6 +34,7 @@
 #include "wire/names.h"
 
 struct bus;
+struct ev_loop;
 
 enum bus_state {
 	BUS_DOWN, /* nothing goes; keys bound before are as they were, or lost: bus_upcalls.state says when it is up again
@@ -126,6 +127,7 @@ struct bus_env {
 	void *ctx;               /* for the upcalls */
 	void (*wake)(void *arg); /* any thread: call bus_turn() soon */
 	void *wake_arg;
+	struct ev_loop *loop; /* the node's, for drivers whose sockets live on it */
 	const char *node_id;
 	const char *epoch; /* this life of the node, a ULID */
 	/* Deliveries are to be identified under this secret; it outlives the bus. NULL: nobody asks. */
@@ -156,7 +158,8 @@ struct bus_driver {
 
 extern const struct bus_driver bus_local_driver;
 extern const struct bus_driver bus_rabbitmq_driver;
-extern const struct bus_driver bus_failover_driver; /* made of two of the others */
+extern const struct bus_driver bus_redis_driver;
+extern const struct bus_driver bus_failover_driver; /* the two above, one behind the other */
 
 /* The wrapper: counts and logs for every driver, and holds callers to the contract. -ENOMEM, -errno of the driver. */
 GRID_MUST_CHECK int bus_open(const struct bus_config *config, const struct bus_env *env, struct bus **busp);

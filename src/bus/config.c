@@ -1,6 +1,6 @@
 #include "bus/config.h"
 
-static const char *const drivers[] = {"local", "rabbitmq", NULL};
+static const char *const drivers[] = {"local", "rabbitmq", "redis", NULL};
 static const char *const queue_modes[] = {"durable", "exclusive", NULL};
 
 const struct option bus_options[] = {
@@ -46,5 +46,36 @@ const struct option rabbitmq_options[] = {
     OPTION_STRING(struct rabbitmq_config, tls_cert, "", "our certificate, PEM, where the broker asks for one"),
     OPTION_STRING(struct rabbitmq_config, tls_key, "", "its key, PEM"),
     OPTION_BOOL(struct rabbitmq_config, tls_verify, "true", "check the broker's certificate and name"),
+    OPTIONS_END,
+};
+
+const struct option redis_options[] = {
+    OPTION_STRING(struct redis_config, address, "127.0.0.1:6379",
+                  "the one server: host:port, an IPv6 address in brackets, or unix:/path; rediss://host:port for TLS"),
+    OPTION_STRING(struct redis_config, user, "", "ACL user; empty: the default one"),
+    OPTION_SECRET(struct redis_config, password, "", "its password; better: password_file, or the environment"),
+    OPTION_STRING(struct redis_config, password_file, "", "file whose first line is the password; wins over password"),
+    OPTION_INT(struct redis_config, database, "0", 0, 65535, "database of the offline stream; channels have none"),
+    OPTION_SECRET(struct redis_config, secret, "",
+                  "signs what nodes say, the same on all, 16 bytes or more; better: secret_file, or the environment"),
+    OPTION_STRING(struct redis_config, secret_file, "", "file whose first line is the secret; wins over secret"),
+    OPTION_BOOL(struct redis_config, trust, "false",
+                "believe envelopes nobody signed: whoever may publish on Redis can speak for any user"),
+    OPTION_DURATION(struct redis_config, connect_timeout, "2s", 100, 120000,
+                    "how long the server may take to accept and log us in"),
+    OPTION_DURATION(struct redis_config, ping_timeout, "1500ms", 100, 600000,
+                    "a server that leaves something unanswered for so long is gone"),
+    OPTION_DURATION(struct redis_config, reconnect_min, "200ms", 10, 60000,
+                    "first pause before connecting again; doubled each time, with jitter"),
+    OPTION_DURATION(struct redis_config, reconnect_max, "2s", 10, 600000, "longest pause before connecting again"),
+    OPTION_SIZE(struct redis_config, max_body, "1M", 1024, 134217728,
+                "largest body taken from a channel, larger ones are dropped"),
+    OPTION_INT(struct redis_config, offline_max, "100000", 1, 1000000000,
+               "about how many messages for absent users the offline stream keeps"),
+    OPTION_STRING(struct redis_config, tls_ca, "/etc/ssl/certs/ca-certificates.crt",
+                  "certificates to trust, PEM; for an address with rediss://"),
+    OPTION_STRING(struct redis_config, tls_cert, "", "our certificate, PEM, where the server asks for one"),
+    OPTION_STRING(struct redis_config, tls_key, "", "its key, PEM"),
+    OPTION_BOOL(struct redis_config, tls_verify, "true", "check the server's certificate and name"),
     OPTIONS_END,
 };

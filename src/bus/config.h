@@ -1,10 +1,10 @@
-/* Options `bus.*` and `bus.rabbitmq.*`: the structs and their rows. */
+/* Options `bus.*`, `bus.rabbitmq.*` and `bus.redis.*`: the structs and their rows. */
 #ifndef GRID_BUS_CONFIG_H
 #define GRID_BUS_CONFIG_H
 
 #include "base/options.h"
 
-enum bus_driver_choice { BUS_DRIVER_LOCAL, BUS_DRIVER_RABBITMQ };
+enum bus_driver_choice { BUS_DRIVER_LOCAL, BUS_DRIVER_RABBITMQ, BUS_DRIVER_REDIS };
 
 enum rabbitmq_queue_mode { RABBITMQ_QUEUE_DURABLE, RABBITMQ_QUEUE_EXCLUSIVE };
 
@@ -28,6 +28,27 @@ struct rabbitmq_config {
 	bool tls_verify;
 };
 
+struct redis_config {
+	char *address; /* host:port, [v6]:port, unix:/path; redis:// or rediss:// before it */
+	char *user;    /* empty: password only */
+	char *password;
+	char *password_file; /* wins over password */
+	int64_t database;
+	char *secret;      /* signs what nodes say */
+	char *secret_file; /* wins over secret */
+	bool trust;        /* believe what nobody signed */
+	int64_t connect_timeout;
+	int64_t ping_timeout;  /* ms */
+	int64_t reconnect_min; /* ms, doubled up to reconnect_max, with jitter */
+	int64_t reconnect_max;
+	int64_t max_body;    /* bytes */
+	int64_t offline_max; /* entries of the stream of absent users' messages */
+	char *tls_ca;
+	char *tls_cert;
+	char *tls_key;
+	bool tls_verify;
+};
+
 struct bus_config {
 	int driver;              /* enum bus_driver_choice */
 	char *prefix;            /* of exchanges and queues */
@@ -38,9 +59,15 @@ struct bus_config {
 	int64_t seen_window; /* ms */
 	int64_t seen_messages;
 	struct rabbitmq_config rabbitmq;
+	struct redis_config redis;
 };
+
+#define REDIS_SECRET_MIN 16 /* bytes */
+/* Why this build has no TLS towards Redis; NULL: it has. */
+extern const char *const redis_tls_lacks;
 
 extern const struct option bus_options[];
 extern const struct option rabbitmq_options[];
+extern const struct option redis_options[];
 
 #endif

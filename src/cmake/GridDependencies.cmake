@@ -37,6 +37,12 @@ endfunction()
 # First what the others require, so that what is missing is named and not what needs it.
 grid_pkg(crypto libcrypto libssl-dev)
 grid_pkg(rabbitmq librabbitmq librabbitmq-dev)
+grid_pkg(hiredis hiredis libhiredis-dev)
+# TLS towards Redis came with hiredis 1.0; without it rediss:// is refused.
+pkg_check_modules(hiredis_tls QUIET IMPORTED_TARGET hiredis_ssl>=1.0 libssl)
+if(hiredis_tls_FOUND)
+	add_library(grid::hiredis_tls ALIAS PkgConfig::hiredis_tls)
+endif()
 grid_pkg(websockets libwebsockets libwebsockets-dev)
 grid_pkg(config libconfig libconfig-dev)
 grid_lib(ev ev.h ev libev-dev)

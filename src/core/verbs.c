@@ -148,11 +148,6 @@ static void verb_leave(struct session *s, struct request *req, struct now now)
 	hub_pump(s->hub);
 }
 
-static bool is_ours(struct str type)
-{
-	return str_starts(type, STR("grid.")) || str_eq(type, STR("receipt")) || str_eq(type, STR("presence"));
-}
-
 static bool is_plain_text(struct str text)
 {
 	for (size_t i = 0; i < text.n; i++)
@@ -170,7 +165,7 @@ static const char *read_message(struct request *req, struct message *m)
 		return "type must be a string";
 	if (rc == 0 && (m->type.n == 0 || m->type.n > TYPE_MAX || !is_plain_text(m->type)))
 		return "type must be 1 to 255 bytes without control characters";
-	if (rc == 0 && is_ours(m->type))
+	if (rc == 0 && type_reserved(m->type))
 		return "types grid.*, receipt and presence are the grid's own";
 	rc = request_string(req, "id", &m->id);
 	if ((rc != 0 && rc != REQUEST_ABSENT) || (rc == 0 && !message_id_valid(m->id)))

@@ -26,6 +26,7 @@ static const struct option_group groups[] = {
     {"", core_options, offsetof(struct config, core)},
     {"bus", bus_options, offsetof(struct config, bus)},
     {"bus.rabbitmq", rabbitmq_options, offsetof(struct config, bus.rabbitmq)},
+    {"bus.redis", redis_options, offsetof(struct config, bus.redis)},
 };
 
 const struct option_set config_options = {groups, GRID_ARRAY_LEN(groups)};

@@ -195,6 +195,71 @@ static void check_rabbitmq(struct config_loader *loader)
 		                   "bus.rabbitmq.tls_key: expected to be set together with tls_cert");
 }
 
+static void check_redis_address(struct config_loader *loader)
+{
+	static const char name[] = "bus.redis.address", tls[] = "rediss://", plain[] = "redis://";
+	const char *address = loader->config->bus.redis.address;
+
+	bool with_tls = strncmp(address, tls, strlen(tls)) == 0;
+	if (with_tls && redis_tls_lacks) {
+		config_loader_fail(loader, config_loader_where(loader, name), "%s: no rediss:// in this build: %s", name,
+		                   redis_tls_lacks);
+		return;
+	}
+	const char *rest = address;
+	if (with_tls || strncmp(address, plain, strlen(plain)) == 0)
+		rest += with_tls ? strlen(tls) : strlen(plain);
+	size_t path = is_unix(address) ? strlen(address + strlen(UNIX_PREFIX)) : 0;
+	if (strchr(rest, '@') || (!(path > 0 && path <= UNIX_PATH_MAX) && !is_broker_address(rest)))
+		config_loader_fail(
+		    loader, config_loader_where(loader, name),
+		    "%s: expected host:port, [IPv6 address]:port or unix:/path (user, password and database have "
+		    "options of their own), got %s",
+		    name, LOG_QUOTED(str_from(address)));
+}
+
+static void check_redis_secret(struct config_loader *loader)
+{
+	const struct redis_config *c = &loader->config->bus.redis;
+	size_t n = strlen(c->secret);
+
+	if (*c->secret_file)
+		check_readable(loader, "bus.redis.secret_file", c->secret_file);
+	else if (n == 0 && !c->trust)
+		config_loader_fail(
+		    loader, config_loader_where(loader, "bus.redis.secret"),
+		    "bus.redis.secret: expected to be set, the same on all nodes (openssl rand -hex 32 makes one): "
+		    "without it whoever may publish on Redis can speak for any user; bus.redis.trust = true allows "
+		    "that");
+	else if (n > 0 && n < REDIS_SECRET_MIN)
+		config_loader_fail(loader, config_loader_where(loader, "bus.redis.secret"),
+		                   "bus.redis.secret: expected at least %d bytes, got %zu", REDIS_SECRET_MIN, n);
+}
+
+static void check_redis_tls(struct config_loader *loader)
+{
+	const struct redis_config *c = &loader->config->bus.redis;
+
+	check_readable(loader, "bus.redis.tls_ca", c->tls_ca);
+	check_readable(loader, "bus.redis.tls_cert", c->tls_cert);
+	check_readable(loader, "bus.redis.tls_key", c->tls_key);
+	if (*c->tls_cert && !*c->tls_key)
+		config_loader_fail(loader, config_loader_where(loader, "bus.redis.tls_cert"),
+		                   "bus.redis.tls_key: expected to be set together with tls_cert");
+}
+
+static void check_redis(struct config_loader *loader)
+{
+	const struct redis_config *c = &loader->config->bus.redis;
+
+	check_redis_address(loader);
+	if (str_starts(str_from(c->address), STR("rediss://")))
+		check_redis_tls(loader);
+	check_redis_secret(loader);
+	check_readable(loader, "bus.redis.password_file", c->password_file);
+	check_order(loader, "bus.redis.reconnect_max", c->reconnect_max, "bus.redis.reconnect_min", c->reconnect_min, true);
+}
+
 void config_check(struct config_loader *loader)
 {
 	check_node_id(loader);
@@ -203,4 +268,6 @@ void config_check(struct config_loader *loader)
 	check_listeners(loader);
 	if (loader->config->bus.driver == BUS_DRIVER_RABBITMQ)
 		check_rabbitmq(loader);
+	if (loader->config->bus.driver == BUS_DRIVER_REDIS)
+		check_redis(loader);
 }

@@ -13,6 +13,7 @@
 #include "bus/bus.h"
 #include "core/hub.h"
 #include "net/loop.h"
+#include "net/loop_ev.h"
 #include "net/server.h"
 
 #define TICK_MS 100
@@ -187,6 +188,7 @@ static int start_bus(struct node *node)
 	    .ctx = node->hub,
 	    .wake = loop_wake,
 	    .wake_arg = node->waker,
+	    .loop = loop_ev(node->loop),
 	    .node_id = node->config->node.id,
 	    .epoch = node->epoch.text,
 	    .metrics = &node->metrics,

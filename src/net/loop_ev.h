@@ -1,4 +1,4 @@
-/* For the files of net/ only: the libev loop behind a struct loop. */
+/* The libev loop behind a struct loop: for the files of net/, and to be passed on to the bus. */
 #ifndef GRID_NET_LOOP_EV_H
 #define GRID_NET_LOOP_EV_H
 

@@ -24,4 +24,7 @@ struct message {
 	struct str body;     /* as the sender wrote it */
 };
 
+/* Is this a type of ours, which only nodes may use? */
+bool type_reserved(struct str type);
+
 #endif

@@ -6,5 +6,6 @@
 
 void contract_add(Suite *suite);
 void rabbitmq_add(Suite *suite);
+void redis_add(Suite *suite);
 
 #endif

@@ -1,6 +1,6 @@
 #include "harness.h"
 
-#include <poll.h>
+#include <ev.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -12,6 +12,9 @@ struct target target;
 
 static struct node *nodes[NODES_MAX];
 static int wake_fd = -1;
+static struct ev_loop *loop;
+static struct ev_io woken;
+static struct ev_timer pause_over;
 
 /* Room doubles at each power of two. */
 #define APPEND(list, ...)                                                                                              \
@@ -25,6 +28,7 @@ static int wake_fd = -1;
 static const struct option_group groups[] = {
     {"bus", bus_options, 0},
     {"bus.rabbitmq", rabbitmq_options, offsetof(struct bus_config, rabbitmq)},
+    {"bus.redis", redis_options, offsetof(struct bus_config, redis)},
 };
 static const struct option_set options = {groups, GRID_ARRAY_LEN(groups)};
 
@@ -39,13 +43,35 @@ static void wake(void *arg)
 	ck_assert_int_eq(write(*(int *)arg, &one, sizeof(one)), sizeof(one));
 }
 
-void harness_turn(void)
+static void on_woken(struct ev_loop *ev, struct ev_io *io, int revents)
 {
-	struct pollfd fd = {.fd = wake_fd, .events = POLLIN};
 	uint64_t count;
 
-	if (poll(&fd, 1, 20) > 0)
-		ck_assert_int_eq(read(wake_fd, &count, sizeof(count)), sizeof(count));
+	(void)ev;
+	(void)revents;
+	ck_assert_int_eq(read(io->fd, &count, sizeof(count)), sizeof(count));
+}
+
+static void on_pause_over(struct ev_loop *ev, struct ev_timer *timer, int revents)
+{
+	(void)ev;
+	(void)timer;
+	(void)revents;
+}
+
+static void start_loop(void)
+{
+	wake_fd = eventfd(0, EFD_CLOEXEC);
+	loop = ev_loop_new(EVFLAG_AUTO);
+	ev_io_init(&woken, on_woken, wake_fd, EV_READ);
+	ev_io_start(loop, &woken);
+	ev_timer_init(&pause_over, on_pause_over, 0, 0.02);
+}
+
+void harness_turn(void)
+{
+	ev_timer_again(loop, &pause_over);
+	ev_run(loop, EVRUN_ONCE);
 	for (size_t i = 0; i < NODES_MAX; i++)
 		while (nodes[i] && bus_turn(nodes[i]->bus, clock_mono_ms()))
 			;
@@ -154,8 +180,8 @@ struct node *node_open(const char *name, const char *set)
 	struct ulid_source source = {0};
 	size_t slot = 0;
 
-	if (wake_fd < 0)
-		wake_fd = eventfd(0, EFD_CLOEXEC);
+	if (!loop)
+		start_loop();
 	while (nodes[slot])
 		slot++;
 	ck_assert_uint_lt(slot, NODES_MAX);
@@ -163,18 +189,15 @@ struct node *node_open(const char *name, const char *set)
 	ulid_next(&source, clock_unix_ms(), &n->epoch);
 	ck_assert_int_eq(options_init(&options, &n->config), 0);
 	n->config.driver = target.driver;
-	if (target.address) {
-		set_option(n, "bus.rabbitmq.addresses", target.address);
-		set_option(n, "bus.rabbitmq.vhost", target.vhost);
-		set_option(n, "bus.rabbitmq.user", target.user);
-		set_option(n, "bus.rabbitmq.password", target.password);
-	}
+	if (target.settings)
+		set_options(n, target.settings);
 	if (set)
 		set_options(n, set);
 	const struct bus_env env = {.upcalls = &upcalls,
 	                            .ctx = n,
 	                            .wake = wake,
 	                            .wake_arg = &wake_fd,
+	                            .loop = loop,
 	                            .node_id = n->id,
 	                            .epoch = n->epoch.text,
 	                            .metrics = &n->metrics};

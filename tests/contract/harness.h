@@ -63,8 +63,10 @@ struct node {
 /* Set once by main(): which driver, and where the broker is. */
 struct target {
 	int driver;
-	bool many_nodes; /* several nodes can meet */
-	const char *address, *vhost, *user, *password;
+	bool many_nodes;      /* several nodes can meet */
+	const char *settings; /* as for node_open(): how a node gets there */
+	const char *address;  /* of the broker */
+	const char *vhost, *user;
 };
 extern struct target target;
 

@@ -6,7 +6,15 @@
  *   GRID_TEST_USER GRID_TEST_PASSWORD      the nodes' account
  *   GRID_TEST_ADMIN GRID_TEST_ADMIN_PASSWORD   an account with all rights in the vhost
  *   GRID_TEST_CTL                          a command that is rabbitmqctl for this broker
+ *
+ * redis wants a server (tests/contract/run-redis starts one) and in the environment:
+ *   GRID_TEST_REDIS                        host:port
+ *   GRID_TEST_REDIS_SOCKET                 path of its unix socket
+ *   GRID_TEST_REDIS_TLS                    host:port, and GRID_TEST_REDIS_CA the file with its certificate
+ *
  * GRID_TEST_LOG=1 lets the drivers' log through. */
+#include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,15 +22,48 @@
 #include "base/log.h"
 #include "contract.h"
 #include "harness.h"
+#include "redis_common.h"
 
-static const char *need(const char *name)
+static const char *need(const char *driver, const char *name)
 {
 	const char *value = getenv(name);
 	if (!value || !*value) {
-		fprintf(stderr, "bus_contract: %s is not set; tests/contract/run-rabbitmq sets it\n", name);
+		fprintf(stderr, "bus_contract: %s is not set; tests/contract/run-%s sets it\n", name, driver);
 		exit(2);
 	}
 	return value;
+}
+
+static const char *settings(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static const char *settings(const char *fmt, ...)
+{
+	static char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return text;
+}
+
+static void choose_rabbitmq(void)
+{
+	target = (struct target){.driver = BUS_DRIVER_RABBITMQ,
+	                         .many_nodes = true,
+	                         .address = need("rabbitmq", "GRID_TEST_AMQP"),
+	                         .vhost = need("rabbitmq", "GRID_TEST_VHOST"),
+	                         .user = need("rabbitmq", "GRID_TEST_USER")};
+	target.settings = settings("bus.rabbitmq.addresses=%s;bus.rabbitmq.vhost=%s;bus.rabbitmq.user=%s;"
+	                           "bus.rabbitmq.password=%s",
+	                           target.address, target.vhost, target.user, need("rabbitmq", "GRID_TEST_PASSWORD"));
+}
+
+static void choose_redis(void)
+{
+	target =
+	    (struct target){.driver = BUS_DRIVER_REDIS, .many_nodes = true, .address = need("redis", "GRID_TEST_REDIS")};
+	target.settings =
+	    settings("bus.redis.address=unix:%s;bus.redis.secret=" REDIS_SECRET, need("redis", "GRID_TEST_REDIS_SOCKET"));
 }
 
 static int choose(const char *driver)
@@ -32,12 +73,11 @@ static int choose(const char *driver)
 		return 0;
 	}
 	if (strcmp(driver, "rabbitmq") == 0) {
-		target = (struct target){.driver = BUS_DRIVER_RABBITMQ,
-		                         .many_nodes = true,
-		                         .address = need("GRID_TEST_AMQP"),
-		                         .vhost = need("GRID_TEST_VHOST"),
-		                         .user = need("GRID_TEST_USER"),
-		                         .password = need("GRID_TEST_PASSWORD")};
+		choose_rabbitmq();
+		return 0;
+	}
+	if (strcmp(driver, "redis") == 0) {
+		choose_redis();
 		return 0;
 	}
 	return -1;
@@ -46,15 +86,18 @@ static int choose(const char *driver)
 int main(int argc, char **argv)
 {
 	if (argc != 2 || choose(argv[1]) != 0) {
-		fprintf(stderr, "usage: bus_contract local|rabbitmq\n");
+		fprintf(stderr, "usage: bus_contract local|rabbitmq|redis\n");
 		return 2;
 	}
 	if (!getenv("GRID_TEST_LOG"))
 		log_set_level((enum log_level) - 1);
+	signal(SIGPIPE, SIG_IGN); /* as in a node */
 	Suite *suite = suite_create("bus");
 	contract_add(suite);
 	if (target.driver == BUS_DRIVER_RABBITMQ)
 		rabbitmq_add(suite);
+	if (target.driver == BUS_DRIVER_REDIS)
+		redis_add(suite);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
 	int failed = srunner_ntests_failed(runner);

@@ -103,7 +103,7 @@ def test_help_and_version():
 
 @pytest.mark.parametrize("arguments, env, said", [
     (["--prot", "1"], {}, 'gridnode: unknown option "--prot"; the nearest is --port; see gridnode --help\n'),
-    (["--driver", "kafka"], {}, '--driver: bus.driver: expected one of local|rabbitmq, got "kafka"\n'),
+    (["--driver", "kafka"], {}, '--driver: bus.driver: expected one of local|rabbitmq|redis, got "kafka"\n'),
     (["--driver", "local"], {"GRIDNODE_BUS_DRIVR": "local"},
      "environment: GRIDNODE_BUS_DRIVR: no such option; the nearest is GRIDNODE_BUS_DRIVER\n"),
     ([], {"GRIDNODE_LISTEN_PORT": "0"},
@@ -121,7 +121,7 @@ def test_a_wrong_file_is_named_with_its_line(tmp_path):
     for flags in [[], ["--check-config"], ["--print-config"]]:
         done = gridnode("-c", str(path), *flags)
         assert done.returncode == 2
-        assert done.stderr == f'{path}:3: bus.driver: expected one of local|rabbitmq, got "kafka"\n'
+        assert done.stderr == f'{path}:3: bus.driver: expected one of local|rabbitmq|redis, got "kafka"\n'
 
 
 def test_check_and_print_config():

@@ -20,7 +20,7 @@ SKIPPED_FOLDERS = {"build", ".git", ".run", "node_modules"}
 PATH_ROOTS = ("src", "docs", "tests", "scripts", "conf", "deploy", "amqp-topology")
 # Options by the struct their rows stand in; the prefix each table gets in src/daemon/config.c.
 OPTION_PREFIXES = {"config": "", "net_config": "", "core_config": "", "bus_config": "bus.",
-                   "rabbitmq_config": "bus.rabbitmq."}
+                   "rabbitmq_config": "bus.rabbitmq.", "redis_config": "bus.redis."}
 
 STRING = r'"((?:[^"\\]|\\.)*)"'
 

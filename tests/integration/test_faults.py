@@ -2,79 +2,18 @@
 `unavailable` where that is the truth, and afterwards all flows again without a restart."""
 
 import asyncio
-import itertools
 
 import pytest
 
 from gridtest.backend import Backend
+from gridtest.load import FAST, Load, flows, until
 from gridtest.tcpproxy import Proxy
-from gridtest.util import wait_for
-
-FAST = {"bus.rabbitmq.heartbeat": "2s", "bus.rabbitmq.reconnect_min": "50ms", "bus.rabbitmq.reconnect_max": "500ms",
-        "bus.rabbitmq.connect_timeout": "2s"}
-
-
-async def until(condition, timeout=60, what=None):
-    """wait_for() beside which clients go on."""
-    return await asyncio.to_thread(wait_for, condition, timeout, what, 0.05)
-
 
 @pytest.fixture
 def proxy(broker):
     """A link to the broker that can be cut."""
     with Proxy((broker.host, broker.amqp_port)) as proxy:
         yield proxy
-
-
-class Load:
-    """A client that publishes to a room one message after the other, and keeps the answers."""
-
-    def __init__(self, client, room):
-        self.client, self.room = client, room
-        self.answers = []
-        self.stopping = False
-        self.task = asyncio.create_task(self._run())
-
-    async def _run(self):
-        for i in itertools.count():
-            if self.stopping:
-                return
-            self.answers.append(await self.client.request("publish", room=self.room, data=["load", i]))
-
-    def codes(self, since=0):
-        return {answer.get("code", "ok") for answer in self.answers[since:]}
-
-    async def wait_for(self, code):
-        """Waits for such an answer to something asked from now on."""
-        since = len(self.answers) + 1
-        await self.client.until(lambda: code in self.codes(since), 90, f"{code} for a publish")
-
-    async def stop(self):
-        # Not cancel(): wait_for() may swallow it when the answer comes in the same moment.
-        self.stopping = True
-        await self.task
-
-
-async def flows(clients, backend, room, count=50):
-    """Everybody publishes to the room, a backend to everybody: all of it arrives, once and in order."""
-    marks = {}
-    for client in clients:
-        marks[client] = (len(client.got("message")), len(client.got("notify")))
-    for i in range(count):
-        for client in clients:
-            await client.publish(room=room, data=[client.session, i])
-            backend.to_user(client.welcome["user"], i)
-        backend.to_room(room, ["backend", i])
-    for client in clients:
-        messages, notifies = marks[client]
-        expected = (len(clients) + 1) * count
-        await client.until(lambda: len(client.got("message")) >= messages + expected and
-                           len(client.got("notify")) >= notifies + count)
-        await client.sync()
-        heard = client.data()[messages:]
-        for sender in [*(other.session for other in clients), "backend"]:
-            assert [data[1] for data in heard if data[0] == sender] == list(range(count))
-        assert client.data("notify")[notifies:] == list(range(count))
 
 
 # The broker

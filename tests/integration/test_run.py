@@ -39,7 +39,7 @@ class Run:
             return False
         for _ in range(100):
             base = free_port()
-            if all(free(base + offset) for offset in (0, 10, 11, 72, 1010, 1011, 10072)):
+            if all(free(base + offset) for offset in (0, 10, 11, 72, 79, 1010, 1011, 10072)):
                 return base
         raise RuntimeError("no free ports")
 
@@ -156,6 +156,32 @@ def killed_node_is_told(run, pids):
     assert alive(pids["n1"]) and alive(pids["nginx"]) and alive(pids["rabbitmq"])
 
 
+def test_a_grid_on_redis(run):
+    run.start("--driver", "redis")
+    pids, env = run.pids(), run.env()
+    assert set(pids) == {"redis", "nginx", "n1", "n2"}
+    for admin in env["GRID_ADMIN"].split():
+        get(admin + "/readyz")
+    said = run.said.replace("\r\n", "\n")
+    commands = re.findall(r"^       (\S.*)$", said, re.M)
+    outputs = [subprocess.run(f". {run.folder}/env; {command}", shell=True, text=True, check=True,
+                              stdout=subprocess.PIPE).stdout for command in commands]
+    assert outputs[0] == "0\n"  # user 42 is not here
+    assert outputs[1].count("grid.nodes:node.n") == 2
+    assert len(outputs) == 3
+    for name in ("password", "secret"):
+        secret = (run.folder / "redis" / name).read_text()
+        assert len(secret) == 48
+        for pid in pids.values():
+            with open(f"/proc/{pid}/cmdline") as command:
+                assert secret not in command.read()
+    os.kill(pids["redis"], signal.SIGKILL)
+    run.read_until("redis has ended (killed by SIGKILL); the others go on")
+    os.write(run.terminal, b"\x03")
+    assert run.process.wait(60) == 0
+    wait_for(lambda: not any(map(alive, pids.values())), what="everything stopped")
+
+
 def test_detached_and_stopped(run):
     status, said = run("--driver", "local", "--detach", "--set", "heartbeat.interval=9s")
     assert status == 0, said
@@ -199,7 +225,7 @@ def test_node_that_cannot_start_stops_the_rest_and_shows_why(run):
 
 @pytest.mark.parametrize("arguments, word", [
     (["--nodes", "0"], "--nodes"), (["--nodes", "x"], "--nodes"), (["--port", "80"], "--port"),
-    (["--driver", "redis"], "--driver"), (["--driver", "local", "--nodes", "2"], "--nodes 2 makes no sense"),
+    (["--driver", "kafka"], "--driver"), (["--driver", "redis", "--broker", "amqp://h"], "--broker"), (["--driver", "local", "--nodes", "2"], "--nodes 2 makes no sense"),
     (["--broker", "http://x"], "--broker wants"), (["--set", "x"], "--set wants"), (["--what"], "--what")])
 def test_wrong_option_is_named(run, arguments, word):
     status, said = run(*arguments)

@@ -5,11 +5,6 @@
 
 #define CC_MAX (BUS_TARGETS_MAX - 1)
 
-bool type_reserved(struct str type)
-{
-	return str_starts(type, STR("grid.")) || str_eq(type, STR("receipt")) || str_eq(type, STR("presence"));
-}
-
 static const amqp_field_value_t *header(const amqp_basic_properties_t *p, const char *name)
 {
 	struct str wanted = str_from(name);

@@ -16,9 +16,6 @@
 
 #define TYPE_LOOPBACK "grid.loopback"
 
-/* Is this a type of ours, which only nodes may use? */
-bool type_reserved(struct str type);
-
 /* --- what came ---------------------------------------------------------------------------------------------------- */
 
 struct decoded {

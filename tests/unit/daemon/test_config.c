@@ -157,13 +157,13 @@ START_TEST(says_file_and_line_of_what_is_wrong)
 {
 	in_folder();
 	refuses_file("bus:\n{\n  driver = \"kafka\";\n};\n",
-	             "g.conf:3: bus.driver: expected one of local|rabbitmq, got \"kafka\"\n");
+	             "g.conf:3: bus.driver: expected one of local|rabbitmq|redis, got \"kafka\"\n");
 	refuses_file("bus:\n{\n  drivre = \"local\";\n};\n",
 	             "g.conf:3: bus.drivre: no such option; the nearest is bus.driver\n");
 	refuses_file("\nbuss: { driver = \"local\"; };\n",
 	             "g.conf:2: buss.driver: no such option; the nearest is bus.driver\n");
 	refuses_file("bus: { driver = 5; };",
-	             "g.conf:1: bus.driver: expected one of local|rabbitmq in double quotes, got 5\n");
+	             "g.conf:1: bus.driver: expected one of local|rabbitmq|redis in double quotes, got 5\n");
 	refuses_file("listen: { port = \"5210\"; };",
 	             "g.conf:1: listen.port: expected a number from 1 to 65535, got \"5210\" in quotes\n");
 	refuses_file("listen: { port = 99999999999L; };",
@@ -193,7 +193,7 @@ START_TEST(says_all_of_it_at_once)
 	in_folder();
 	file_with("g.conf", "bus: {\n driver = \"kafka\";\n publish_window = 0; };");
 	refuses("g.conf", env, set,
-	        "g.conf:2: bus.driver: expected one of local|rabbitmq, got \"kafka\"\n"
+	        "g.conf:2: bus.driver: expected one of local|rabbitmq|redis, got \"kafka\"\n"
 	        "g.conf:3: bus.publish_window: expected a number from 1 to 65536, got \"0\"\n"
 	        "GRIDNODE_LOG_LEVEL: log.level: expected one of error|warn|info|debug, got \"loud\"\n"
 	        "environment: GRIDNODE_BUS_DRIVR: no such option; the nearest is GRIDNODE_BUS_DRIVER\n"
@@ -274,6 +274,40 @@ START_TEST(checks_the_broker_only_where_there_is_one)
 }
 END_TEST
 
+START_TEST(checks_redis_only_where_it_is)
+{
+	const char *set[] = {"bus.driver=redis", "bus.redis.password_file=/no/such", "bus.redis.reconnect_min=5s",
+	                     "bus.redis.address=redis://me:secret@localhost:6379", NULL};
+	static const char *const good[] = {"localhost:1", "[::1]:6379", "redis://redis:6379", "unix:/run/redis.sock"};
+
+	refuses(
+	    NULL, NULL, set,
+	    "--set: bus.redis.address: expected host:port, [IPv6 address]:port or unix:/path (user, password and database "
+	    "have options of their own), got \"redis://me:secret@localhost:6379\"\n"
+	    "default: bus.redis.secret: expected to be set, the same on all nodes (openssl rand -hex 32 makes one): "
+	    "without it whoever may publish on Redis can speak for any user; bus.redis.trust = true allows that\n"
+	    "--set: bus.redis.password_file: expected a file to read, got \"/no/such\": No such file or directory\n"
+	    "--set: bus.redis.reconnect_max: expected at least bus.redis.reconnect_min (5s), got 2s\n");
+	set[0] = "bus.driver=local";
+	loads(NULL, NULL, set);
+	done();
+	for (size_t i = 0; i < GRID_ARRAY_LEN(good); i++) {
+		char address[64];
+		snprintf(address, sizeof(address), "bus.redis.address=%s", good[i]);
+		loads(NULL, NULL, (const char *const[]){"bus.driver=redis", "bus.redis.trust=true", address, NULL});
+		done();
+	}
+	const char *env[] = {"GRIDNODE_BUS_REDIS_SECRET=fifteen bytes..", NULL};
+	refuses(NULL, env, (const char *const[]){"bus.driver=redis", NULL},
+	        "GRIDNODE_BUS_REDIS_SECRET: bus.redis.secret: expected at least 16 bytes, got 15\n");
+	const char *tls[] = {"bus.driver=redis", "bus.redis.trust=true", "bus.redis.address=rediss://localhost:6379",
+	                     "bus.redis.tls_ca=/no/such", NULL};
+	ck_assert_int_eq(load(NULL, NULL, tls), CONFIG_E_INVALID);
+	ck_assert_ptr_nonnull(strstr(text(&err), redis_tls_lacks ? "no rediss:// in this build: hiredis 0." : "/no/such"));
+	buf_deinit(&err);
+}
+END_TEST
+
 START_TEST(warns_of_secrets_that_others_can_see)
 {
 	const char *set[] = {"bus.rabbitmq.password=hunter2", NULL};
@@ -333,4 +367,5 @@ END_TEST
 CHECK_MAIN("daemon.config", runs_without_a_file, later_sources_win, takes_every_type_from_a_file,
            says_file_and_line_of_what_is_wrong, says_all_of_it_at_once, says_why_a_file_cannot_be_read,
            checks_what_must_fit_together, takes_what_does_fit, checks_the_broker_only_where_there_is_one,
-           warns_of_secrets_that_others_can_see, prints_what_is_in_force, names_are_unique_in_the_environment_too)
+           checks_redis_only_where_it_is, warns_of_secrets_that_others_can_see, prints_what_is_in_force,
+           names_are_unique_in_the_environment_too)
