@@ -88,7 +88,9 @@ static const struct bus_driver *const drivers[] = {
 
 int bus_open(const struct bus_config *config, const struct bus_env *env, struct bus **busp)
 {
-	return bus_open_driver(drivers[config->driver], NULL, config, env, busp);
+	const struct bus_driver *driver =
+	    config->fallback == BUS_FALLBACK_NONE ? drivers[config->driver] : &bus_failover_driver;
+	return bus_open_driver(driver, NULL, config, env, busp);
 }
 
 int bus_open_driver(const struct bus_driver *driver, const char *labels, const struct bus_config *config,

@@ -1,11 +1,14 @@
 #include "bus/config.h"
 
 static const char *const drivers[] = {"local", "rabbitmq", "redis", NULL};
+static const char *const fallbacks[] = {"none", "redis", NULL};
 static const char *const queue_modes[] = {"durable", "exclusive", NULL};
 
 const struct option bus_options[] = {
     OPTION_ENUM(struct bus_config, driver, drivers, "rabbitmq",
                 "how nodes reach each other; local: this one node, no broker"),
+    OPTION_ENUM(struct bus_config, fallback, fallbacks, "none",
+                "a second way between nodes for when RabbitMQ is away; redis: see bus.redis"),
     OPTION_STRING(struct bus_config, prefix, "grid",
                   "what names of exchanges and queues begin with; two grids on one broker differ here"),
     OPTION_INT(struct bus_config, publish_window, "1024", 1, 65536,

@@ -114,6 +114,11 @@ bool hub_ready(const struct hub *hub, const char **whyp)
 	return !*whyp;
 }
 
+const char *hub_route(const struct hub *hub)
+{
+	return hub->bus ? bus_route(hub->bus) : NULL;
+}
+
 /* A spread of the retry, so that clients do not all come back at once. */
 static int64_t spread(const struct session *s)
 {

@@ -193,8 +193,17 @@ int failover_open(struct bus *bus, const struct bus_driver *const drivers[SIDES]
 	return 0;
 }
 
+static int open_rabbitmq_and_redis(struct bus *bus, const struct bus_config *config, const struct bus_env *env,
+                                   void **implp)
+{
+	const struct bus_driver *const drivers[SIDES] = {
+	    [SIDE_PRIMARY] = &bus_rabbitmq_driver, [SIDE_FALLBACK] = &bus_redis_driver};
+	return failover_open(bus, drivers, config, env, implp);
+}
+
 const struct bus_driver bus_failover_driver = {
     .name = "failover",
+    .open = open_rabbitmq_and_redis,
     .close = failover_close,
     .bind = failover_bind,
     .unbind = failover_unbind,
