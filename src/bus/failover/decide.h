@@ -15,7 +15,7 @@
  *   UP        its link is up
  *   DOUBT     something is unconfirmed for too long, or has failed
  *   CLEARED   nothing is under way on it any more
- *   SETTLED   it is up for a while, and holds every key that was promised
+ *   SETTLED   it is up for a while, or messages go over it anyway, and it holds every key that was promised
  *
  * The route, by that and whether the fallback is up:
  *

@@ -117,8 +117,9 @@ static void watch_primary(struct failover *f)
 	f->doubt = false;
 	if (!overdue && (!f->fallback_up || window_oldest_ms(&f->window, SIDE_PRIMARY) == UINT64_MAX))
 		primary_event(f, PRIMARY_CLEARED);
-	if (f->primary == PRIMARY_BACK && bindings_owed(&f->bindings, SIDE_PRIMARY) == 0 &&
-	    f->now_ms - f->back_ms >= f->calm_ms)
+	/* One that messages go over already, for want of a fallback, has nothing to wait for. */
+	bool calm = f->route == ROUTE_PRIMARY || f->now_ms - f->back_ms >= f->calm_ms;
+	if (f->primary == PRIMARY_BACK && calm && bindings_owed(&f->bindings, SIDE_PRIMARY) == 0)
 		primary_event(f, PRIMARY_SETTLED);
 }
 
