@@ -66,6 +66,7 @@ struct metric_set {
 	const struct metric_row *rows;
 	size_t n;
 	const void *base;
+	const char *labels; /* of all its rows, before their own; NULL: none */
 	struct metric_set *next;
 };
 
@@ -75,6 +76,9 @@ struct metric_registry {
 
 void metrics_add(struct metric_registry *registry, struct metric_set *set, const struct metric_row *rows, size_t n,
                  const void *base);
+/* For a table that counts several things of a kind: `labels` (`bus="primary"`) tell them apart. Outlive the set. */
+void metrics_add_labelled(struct metric_registry *registry, struct metric_set *set, const struct metric_row *rows,
+                          size_t n, const void *base, const char *labels);
 void metrics_remove(struct metric_registry *registry, struct metric_set *set);
 /* Prometheus text format 0.0.4. Rows of one name must stand together in one table. */
 void metrics_render(const struct metric_registry *registry, struct buf *out);

@@ -88,15 +88,23 @@ static const struct bus_driver *const drivers[] = {
 
 int bus_open(const struct bus_config *config, const struct bus_env *env, struct bus **busp)
 {
+	const struct bus_driver *driver =
+	    config->fallback == BUS_FALLBACK_NONE ? drivers[config->driver] : &bus_failover_driver;
+	return bus_open_driver(driver, NULL, config, env, busp);
+}
+
+int bus_open_driver(const struct bus_driver *driver, const char *labels, const struct bus_config *config,
+                    const struct bus_env *env, struct bus **busp)
+{
 	struct bus *bus = calloc(1, sizeof(*bus));
 	if (!bus)
 		return -ENOMEM;
-	bus->driver = drivers[config->driver];
+	bus->driver = driver;
 	bus->upcalls = env->upcalls;
 	bus->ctx = env->ctx;
 	bus->state = BUS_DOWN;
 	bus->metrics = env->metrics;
-	metrics_add(env->metrics, &bus->metric_set, rows, GRID_ARRAY_LEN(rows), &bus->counters);
+	metrics_add_labelled(env->metrics, &bus->metric_set, rows, GRID_ARRAY_LEN(rows), &bus->counters, labels);
 	int rc = bus->driver->open(bus, config, env, &bus->impl);
 	if (rc != 0) {
 		metrics_remove(env->metrics, &bus->metric_set);
@@ -125,6 +133,11 @@ const char *bus_driver_name(const struct bus *bus)
 enum bus_state bus_state(const struct bus *bus)
 {
 	return bus->state;
+}
+
+const char *bus_route(const struct bus *bus)
+{
+	return bus->driver->route ? bus->driver->route(bus->impl) : NULL;
 }
 
 int bus_bind(struct bus *bus, const struct key *key)
@@ -167,6 +180,13 @@ void bus_settle(struct bus *bus, struct bus_delivery *delivery, enum bus_settle_
 	counter_add(&bus->counters.settled[how], 1);
 	counter_sub(&bus->counters.unsettled, 1);
 	bus->driver->settle(bus->impl, delivery, how);
+}
+
+int bus_announce(struct bus *bus, struct str body)
+{
+	if (!bus->driver->announce || bus->state == BUS_DOWN)
+		return BUS_E_UNAVAILABLE;
+	return bus->driver->announce(bus->impl, body);
 }
 
 bool bus_turn(struct bus *bus, uint64_t now_ms)
@@ -235,6 +255,13 @@ void bus_up_state(struct bus *bus, enum bus_state state, bool bindings_lost)
 	counter_set(&bus->counters.up, state != BUS_DOWN);
 	counter_set(&bus->counters.blocked, state == BUS_BLOCKED);
 	bus->upcalls->state(bus->ctx, state, bindings_lost);
+}
+
+void bus_up_announced(struct bus *bus, struct str body)
+{
+	GRID_ASSERT(bus->in_turn);
+	if (bus->upcalls->announced)
+		bus->upcalls->announced(bus->ctx, body);
 }
 
 void bus_up_fatal(struct bus *bus, const char *what)

@@ -13,7 +13,8 @@
  * What a driver means by its words (the contract suite in tests/contract holds every driver to it):
  *   bound       from now on every message published to the key by anyone comes to this node
  *   confirmed   the bus has taken responsibility: every node bound at this moment gets it
- *   unrouted    the same, but for a user whom no node has bound: the message is where absent users' messages go
+ *   unrouted    the same, but for a user whom no node has bound: the message is where absent users' messages go (not,
+ *               if its `reach` says that they get none)
  *   failed      unknown: perhaps out, perhaps not
  * Messages of one publisher to one key arrive everywhere in the order of bus_publish(). */
 #ifndef GRID_BUS_BUS_H
@@ -26,6 +27,7 @@
 #include "base/err.h"
 #include "base/metrics.h"
 #include "base/msgbuf.h"
+#include "base/siphash.h"
 #include "base/ulid.h"
 #include "bus/config.h"
 #include "wire/message.h"
@@ -74,8 +76,13 @@ struct bus_delivery {
 	uint8_t n_targets; /* 0 only when there is nothing to do with it but settle it */
 	bool no_echo;      /* not to the session named below */
 	bool redelivered;  /* the bus says it may have been delivered before */
+	uint8_t side;      /* the failover driver's: which of its two brought it */
 	char session[ULID_LEN + 1];
 	uint64_t expires_at_ms; /* monotonic; 0: never */
+	/* Set by bus_delivery_identify(); 0 in what no node has published, or nobody asked for. */
+	uint64_t identity; /* the same for the same message, whichever way and however often it comes */
+	uint64_t stream;   /* the same for all that one node publishes to one key */
+	uint64_t seq;      /* its number in there */
 
 	struct { /* nothing to drivers; see core/holding.h */
 		struct bus_delivery *prev, *next;
@@ -87,11 +94,18 @@ struct bus_delivery {
 	struct bus_target targets[];
 };
 
+/* Whom a publication is for. */
+enum bus_reach {
+	BUS_TO_ANYBODY, /* whoever has bound the key; a user whom nobody has: where absent users' messages go */
+	BUS_TO_PRESENT, /* the former only; `unrouted` then says that there is no copy */
+};
+
 /* A message on its way out, one block of memory. Made by bus_publication_new(); owned by core until bus_publish()
  * returns 0, by the driver until the `published` upcall, then by core again, which frees it. */
 struct bus_publication {
 	struct key key;
 	struct message message;       /* points into this block */
+	uint8_t reach;                /* enum bus_reach */
 	void *token;                  /* core's, not looked at */
 	struct bus_publication *next; /* core's and the driver's in turn, for their lists */
 	uint64_t id;                  /* the driver's */
@@ -111,6 +125,8 @@ struct bus_upcalls {
 	/* A change of state. With BUS_UP or BUS_BLOCKED after BUS_DOWN, `bindings_lost` says that nothing is bound any more
 	 * (else all that was bound still is). On BUS_DOWN outcomes of what was under way have come before this. */
 	void (*state)(void *ctx, enum bus_state state, bool bindings_lost);
+	/* Somebody's bus_announce(), perhaps our own. NULL for those who never announce. */
+	void (*announced)(void *ctx, struct str body);
 	/* The node cannot run like this (its id is taken, the topology is missing): `what` says so in one line, with the
 	 * command to run where there is one. Nothing comes after it. */
 	void (*fatal)(void *ctx, const char *what);
@@ -125,10 +141,13 @@ struct bus_env {
 	const char *node_id;
 	const char *epoch;     /* this life of the node, a ULID */
 	const char *state_dir; /* a folder for what the next life is to know; empty: none */
+	/* Deliveries are to be identified under this secret; it outlives the bus. NULL: nobody asks. */
+	const struct siphash_key *identity_key;
 	struct metric_registry *metrics;
 };
 
-/* What a driver implements; const, with designated initialisers. All on the loop thread. */
+/* What a driver implements; const, with designated initialisers. All on the loop thread. A bind or publish refused as
+ * UNAVAILABLE while the bus is up means that it is going down: `state` follows. */
 struct bus_driver {
 	const char *name;
 	/* Starts; the first `state` upcall comes later. Copies what it keeps of `env`; `config` outlives the driver. */
@@ -142,17 +161,27 @@ struct bus_driver {
 	void (*settle)(void *impl, struct bus_delivery *delivery, enum bus_settle_how how);
 	/* Drains what has come, at most 256 messages or 2 ms; true when more is waiting. */
 	bool (*turn)(void *impl, uint64_t now_ms);
+	/* Optional: see bus_announce(). */
+	int (*announce)(void *impl, struct str body);
+	/* Optional: see bus_route(). */
+	const char *(*route)(const void *impl);
 };
 
 extern const struct bus_driver bus_local_driver;
 extern const struct bus_driver bus_rabbitmq_driver;
 extern const struct bus_driver bus_redis_driver;
+extern const struct bus_driver bus_failover_driver; /* the two above, one behind the other */
 
 /* The wrapper: counts and logs for every driver, and holds callers to the contract. -ENOMEM, -errno of the driver. */
 GRID_MUST_CHECK int bus_open(const struct bus_config *config, const struct bus_env *env, struct bus **busp);
+/* The same for a driver that is made of others: `labels` (`bus="primary"`) tell its metrics from theirs. */
+GRID_MUST_CHECK int bus_open_driver(const struct bus_driver *driver, const char *labels,
+                                    const struct bus_config *config, const struct bus_env *env, struct bus **busp);
 struct bus *bus_close(struct bus *bus); /* takes and returns NULL */
 const char *bus_driver_name(const struct bus *bus);
 enum bus_state bus_state(const struct bus *bus);
+/* In a word which way messages go, for people; NULL where there is only one. */
+const char *bus_route(const struct bus *bus);
 
 /* 0: accepted, one `bound` upcall follows. BUS_E_BUSY, BUS_E_UNAVAILABLE. */
 GRID_MUST_CHECK int bus_bind(struct bus *bus, const struct key *key);
@@ -160,6 +189,9 @@ GRID_MUST_CHECK int bus_unbind(struct bus *bus, const struct key *key);
 /* 0: accepted, the publication is the driver's. BUS_E_BUSY, BUS_E_UNAVAILABLE: still the caller's. */
 GRID_MUST_CHECK int bus_publish(struct bus *bus, struct bus_publication *publication);
 void bus_settle(struct bus *bus, struct bus_delivery *delivery, enum bus_settle_how how);
+/* A word to all nodes of the grid that hear this bus now, ourselves included. Nobody answers for it. BUS_E_UNAVAILABLE:
+ * down, or the driver cannot. BUS_E_BUSY, -ENOMEM. */
+GRID_MUST_CHECK int bus_announce(struct bus *bus, struct str body);
 /* True: call again soon. Called after every wake-up, and every 100 ms. */
 bool bus_turn(struct bus *bus, uint64_t now_ms);
 
@@ -175,6 +207,7 @@ void bus_up_bound(struct bus *bus, const struct key *key, enum bus_bind_result r
 void bus_up_restored(struct bus *bus, const struct key *key);
 void bus_up_published(struct bus *bus, struct bus_publication *publication, enum bus_publish_result result);
 void bus_up_state(struct bus *bus, enum bus_state state, bool bindings_lost);
+void bus_up_announced(struct bus *bus, struct str body);
 void bus_up_fatal(struct bus *bus, const char *what);
 
 /* Fills `targets` (room for n) and the rest of a delivery from a message and the n keys it came under: builds each
@@ -182,6 +215,11 @@ void bus_up_fatal(struct bus *bus, const char *what);
  * held). */
 GRID_MUST_CHECK int bus_delivery_init(struct bus_delivery *d, const struct key *keys, size_t n, const struct message *m,
                                       uint64_t now_unix_ms, uint64_t now_mono_ms);
+/* After that, for a message that a node has published: tells it from all others. Nothing without a `key`. Any thread.
+ */
+void bus_delivery_identify(struct bus_delivery *d, const struct message *m, const struct siphash_key *key);
+/* The stream of what `origin` publishes to `target`, as in the deliveries. */
+uint64_t bus_stream(struct str origin, const struct key *target, const struct siphash_key *key);
 /* Gives up the frames. Loop thread (or before the delivery was ever handed over). */
 void bus_delivery_deinit(struct bus_delivery *d);
 

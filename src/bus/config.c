@@ -1,15 +1,27 @@
 #include "bus/config.h"
 
 static const char *const drivers[] = {"local", "rabbitmq", "redis", NULL};
+static const char *const fallbacks[] = {"none", "redis", NULL};
 static const char *const queue_modes[] = {"durable", "exclusive", NULL};
 
 const struct option bus_options[] = {
     OPTION_ENUM(struct bus_config, driver, drivers, "rabbitmq",
                 "how nodes reach each other; local: this one node, no broker"),
+    OPTION_ENUM(struct bus_config, fallback, fallbacks, "none",
+                "a second way between nodes for when RabbitMQ is away; redis: see bus.redis"),
     OPTION_STRING(struct bus_config, prefix, "grid",
                   "what names of exchanges and queues begin with; two grids on one broker differ here"),
     OPTION_INT(struct bus_config, publish_window, "1024", 1, 65536,
                "publishes under way at once; sockets that publish more are not read meanwhile"),
+    OPTION_DURATION(struct bus_config, confirm_timeout, "1500ms", 100, 60000,
+                    "with a fallback: what the primary bus has not confirmed by then goes over the fallback"),
+    OPTION_DURATION(struct bus_config, replay_window, "10s", 1000, 60000,
+                    "with a fallback: how long what was published is kept, to be published again over the other bus"),
+    OPTION_SIZE(struct bus_config, replay_bytes, "32M", 1048576, 4294967296, "with a fallback: how much of it at most"),
+    OPTION_DURATION(struct bus_config, seen_window, "120s", 60000, 3600000,
+                    "with a fallback: how long a message is remembered, to drop it when it comes again"),
+    OPTION_INT(struct bus_config, seen_messages, "262144", 1024, 16777216,
+               "with a fallback: how many at most, at 40 bytes each"),
     OPTIONS_END,
 };
 

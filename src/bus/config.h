@@ -7,6 +7,8 @@
 
 enum bus_driver_choice { BUS_DRIVER_LOCAL, BUS_DRIVER_RABBITMQ, BUS_DRIVER_REDIS };
 
+enum bus_fallback_choice { BUS_FALLBACK_NONE, BUS_FALLBACK_REDIS };
+
 enum rabbitmq_queue_mode { RABBITMQ_QUEUE_DURABLE, RABBITMQ_QUEUE_EXCLUSIVE };
 
 struct rabbitmq_config {
@@ -55,9 +57,15 @@ struct redis_config {
 };
 
 struct bus_config {
-	int driver;             /* enum bus_driver_choice */
-	char *prefix;           /* of exchanges and queues */
-	int64_t publish_window; /* publishes under way at once */
+	int driver;              /* enum bus_driver_choice */
+	int fallback;            /* enum bus_fallback_choice */
+	char *prefix;            /* of exchanges and queues */
+	int64_t publish_window;  /* publishes under way at once */
+	int64_t confirm_timeout; /* ms */
+	int64_t replay_window;   /* ms */
+	int64_t replay_bytes;
+	int64_t seen_window; /* ms */
+	int64_t seen_messages;
 	struct bus_node_config node;
 	struct rabbitmq_config rabbitmq;
 	struct redis_config redis;

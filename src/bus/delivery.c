@@ -74,6 +74,31 @@ int bus_delivery_init(struct bus_delivery *d, const struct key *keys, size_t n, 
 	return 0;
 }
 
+uint64_t bus_stream(struct str origin, const struct key *target, const struct siphash_key *key)
+{
+	struct siphash h = siphash_begin(key);
+
+	siphash_add_piece(&h, origin);
+	siphash_add_piece(&h, key_str(target));
+	return siphash_end(&h);
+}
+
+/* The id alone would not do: clients choose it, and need not choose a new one for each message and key. The number
+ * alone would not either: a node that has forgotten how far it was for a key starts again. */
+void bus_delivery_identify(struct bus_delivery *d, const struct message *m, const struct siphash_key *key)
+{
+	if (!key || d->n_targets != 1 || !m->origin.n || !m->id.n || m->seq == 0)
+		return;
+	d->stream = bus_stream(m->origin, &d->targets[0].key, key);
+	d->seq = m->seq;
+	struct siphash h = siphash_begin(key);
+	siphash_add(&h, &d->stream, sizeof(d->stream));
+	siphash_add(&h, &d->seq, sizeof(d->seq));
+	siphash_add_piece(&h, m->from);
+	siphash_add_piece(&h, m->id);
+	d->identity = siphash_end(&h);
+}
+
 void bus_delivery_deinit(struct bus_delivery *d)
 {
 	for (size_t i = 0; i < d->n_targets; i++)

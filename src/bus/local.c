@@ -49,6 +49,7 @@ struct local {
 	struct bound_key *keys;
 	struct event *events;
 	struct local_delivery *lent;
+	const struct siphash_key *identity_key;
 	size_t window;
 	size_t publishing;
 	void (*wake)(void *arg);
@@ -77,6 +78,7 @@ static int local_open(struct bus *bus, const struct bus_config *config, const st
 		return -ENOMEM;
 	l->bus = bus;
 	l->window = (size_t)config->publish_window;
+	l->identity_key = env->identity_key;
 	l->wake = env->wake;
 	l->wake_arg = env->wake_arg;
 	if (!event_add(l, EVENT_STATE_UP)) {
@@ -173,7 +175,7 @@ static int local_unbind(void *impl, const struct key *key)
 	return answer_bound(l, key);
 }
 
-static struct local_delivery *delivery_new(const struct bus_publication *p)
+static struct local_delivery *delivery_new(const struct local *l, const struct bus_publication *p)
 {
 	struct local_delivery *ld = calloc(1, sizeof(*ld) + sizeof(struct bus_delivery) + sizeof(struct bus_target));
 	if (!ld)
@@ -184,6 +186,7 @@ static struct local_delivery *delivery_new(const struct bus_publication *p)
 		free(ld);
 		return NULL;
 	}
+	bus_delivery_identify(ld->delivery, &p->message, l->identity_key);
 	return ld;
 }
 
@@ -196,7 +199,7 @@ static enum bus_publish_result route(struct local *l, const struct bus_publicati
 		counter_add(&l->counters.absent, 1);
 		return BUS_UNROUTED;
 	}
-	struct local_delivery *ld = delivery_new(p);
+	struct local_delivery *ld = delivery_new(l, p);
 	struct event *e = ld ? event_add(l, EVENT_MESSAGE) : NULL;
 	if (!e) {
 		if (ld)

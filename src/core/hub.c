@@ -128,6 +128,11 @@ bool hub_ready(const struct hub *hub, const char **whyp)
 	return !*whyp;
 }
 
+const char *hub_route(const struct hub *hub)
+{
+	return hub->bus ? bus_route(hub->bus) : NULL;
+}
+
 /* --- topics and the bus ------------------------------------------------------------------------------------------- */
 
 void hub_pump(struct hub *hub)

@@ -47,6 +47,9 @@ void hub_flush(struct hub *hub);
 /* Ready to take clients: the bus is up and not draining. If not, *whyp is a static sentence. */
 bool hub_ready(const struct hub *hub, const char **whyp);
 
+/* Which way messages go now, in a word, where there is more than one way; or NULL. */
+const char *hub_route(const struct hub *hub);
+
 /* Every session gets `bye` and close 1012; new ones too. One with publishes under way is not read from any more and
  * gets the answers first, for half of drain.timeout at most. */
 void hub_drain(struct hub *hub, struct now now);

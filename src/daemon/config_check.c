@@ -319,6 +319,18 @@ static void check_redis(struct config_loader *loader)
 	            c->reconnect_min, true);
 }
 
+static void check_fallback(struct config_loader *loader)
+{
+	const struct config *c = loader->config;
+
+	if (c->bus.driver != BUS_DRIVER_RABBITMQ)
+		config_loader_fail(loader, where_of_either(loader, "bus.fallback", "bus.driver"),
+		                   "bus.fallback: expected none unless bus.driver is rabbitmq");
+	check_order(loader, "timeout.publish", c->core.timeout.publish, "bus.confirm_timeout", c->bus.confirm_timeout,
+	            false);
+	check_order(loader, "bus.seen_window", c->bus.seen_window, "bus.replay_window", c->bus.replay_window, false);
+}
+
 void config_check(struct config_loader *loader)
 {
 	check_node_id(loader);
@@ -330,6 +342,8 @@ void config_check(struct config_loader *loader)
 	check_listeners(loader);
 	if (loader->config->bus.driver == BUS_DRIVER_RABBITMQ)
 		check_rabbitmq(loader);
-	if (loader->config->bus.driver == BUS_DRIVER_REDIS)
+	if (loader->config->bus.driver == BUS_DRIVER_REDIS || loader->config->bus.fallback == BUS_FALLBACK_REDIS)
 		check_redis(loader);
+	if (loader->config->bus.fallback != BUS_FALLBACK_NONE)
+		check_fallback(loader);
 }

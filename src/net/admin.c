@@ -9,9 +9,9 @@ static void healthz(struct server *server, struct buf *body, struct reply *reply
 
 static void readyz(struct server *server, struct buf *body, struct reply *reply)
 {
-	const char *why = "";
+	const char *why = "", *route = hub_route(server->hub);
 	if (hub_ready(server->hub, &why)) {
-		buf_puts(body, "ready\n");
+		buf_printf(body, "ready%s%s\n", route ? ": " : "", route ? route : "");
 		return;
 	}
 	reply->status = 503;

@@ -64,6 +64,7 @@ struct node {
 struct target {
 	int driver;
 	bool many_nodes;      /* several nodes can meet */
+	bool fallback;        /* Redis is behind it */
 	const char *settings; /* as for node_open(): how a node gets there */
 	const char *address;  /* of the broker */
 	const char *vhost, *user;

@@ -261,6 +261,12 @@ void hub_flush(struct hub *hub)
 	}
 }
 
+const char *hub_route(const struct hub *hub)
+{
+	(void)hub;
+	return NULL;
+}
+
 bool hub_ready(const struct hub *hub, const char **whyp)
 {
 	*whyp = "told so";

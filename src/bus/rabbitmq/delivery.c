@@ -58,8 +58,8 @@ static void count_ignored(struct rabbitmq_counters *counters, const struct decod
 	counter_add(&counters->ignored_types, decoded->ignored_type);
 }
 
-static int new_message(const struct decoded *decoded, const struct incoming *in, struct now now,
-                       struct delivery **deliveryp)
+static int new_message(const struct setup *setup, const struct decoded *decoded, const struct incoming *in,
+                       struct now now, struct delivery **deliveryp)
 {
 	struct delivery *d = alloc(decoded->n_keys);
 	int rc = 0;
@@ -79,6 +79,7 @@ static int new_message(const struct decoded *decoded, const struct incoming *in,
 		free(d);
 		return rc;
 	}
+	bus_delivery_identify(&d->bus, &decoded->message, setup->identity_key);
 	*deliveryp = d;
 	return 0;
 }
@@ -124,7 +125,7 @@ int delivery_new(const struct setup *setup, const struct incoming *in, struct no
 			counter_add(&setup->counters->dropped_key, 1);
 			return DELIVERY_E_DROP;
 		}
-		rc = new_message(&decoded, in, now, deliveryp);
+		rc = new_message(setup, &decoded, in, now, deliveryp);
 	}
 	if (rc == 0) {
 		(*deliveryp)->tag = method->delivery_tag;

@@ -296,6 +296,7 @@ static int rabbitmq_open(struct bus *bus, const struct bus_config *config, const
 	r->state = BUS_DOWN;
 	r->setup.config = config;
 	r->setup.counters = &r->counters;
+	r->setup.identity_key = env->identity_key;
 	r->rebind = (struct event){.mail.kind = MAIL_EVENT, .kind = EVENT_REBIND};
 	r->metrics = env->metrics;
 	strays_init(&r->strays, (size_t)config->rabbitmq.prefetch);

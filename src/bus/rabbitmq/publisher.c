@@ -202,6 +202,13 @@ static bool next_target(struct letter *letter)
 	return false;
 }
 
+/* Nobody has the user: is a copy for when they come? */
+static bool wants_hand_over(const struct letter *letter)
+{
+	return letter->kind == LETTER_PUBLICATION && !letter->handed_over && letter->publication->reach == BUS_TO_ANYBODY &&
+	       !type_reserved(letter->publication->message.type);
+}
+
 static void on_confirmed(struct publisher *p, struct letter *letter)
 {
 	bool publication = letter->kind == LETTER_PUBLICATION;
@@ -209,7 +216,7 @@ static void on_confirmed(struct publisher *p, struct letter *letter)
 	counter_add(&p->counters->confirmed, 1);
 	if (letter->returned) {
 		counter_add(&p->counters->returned, 1);
-		if (publication && !letter->handed_over && !type_reserved(letter->publication->message.type)) {
+		if (wants_hand_over(letter)) {
 			letter->handed_over = true;
 			letters_push(&p->again, letter);
 		} else {

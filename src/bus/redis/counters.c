@@ -24,6 +24,8 @@ static const struct metric_row rows[] = {
     COUNT(dropped_forged, "grid_redis_dropped_total", "reason=\"forged\"", "Messages dropped before they got anywhere"),
     COUNT(dropped_size, "grid_redis_dropped_total", "reason=\"size\"", "Messages dropped before they got anywhere"),
     COUNT(dropped_memory, "grid_redis_dropped_total", "reason=\"memory\"", "Messages dropped before they got anywhere"),
+    COUNT(dropped_control, "grid_redis_dropped_total", "reason=\"control\"",
+          "Messages dropped before they got anywhere"),
     COUNT(published, "grid_redis_published_total", NULL, "Messages sent to Redis"),
     COUNT(refused, "grid_redis_refused_total", NULL, "Messages Redis refused"),
     COUNT(handed_over, "grid_redis_handed_over_total", NULL, "Messages for absent users put into the offline stream"),

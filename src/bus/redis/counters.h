@@ -18,6 +18,7 @@ struct redis_counters {
 	struct counter dropped_forged;
 	struct counter dropped_size;
 	struct counter dropped_memory;
+	struct counter dropped_control; /* on the channel of all nodes */
 	struct counter published;
 	struct counter refused;
 	struct counter handed_over;

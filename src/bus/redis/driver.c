@@ -69,6 +69,7 @@ static size_t take_subscriber(struct redis *r)
 			subscriber_on_answer(r, &answer);
 		} else if (rc == PIPELINE_E_UP) {
 			r->bindings_lost = true;
+			subscriber_ask_nodes(r);
 		} else {
 			inbox_flush(r);
 			on_lost(r);
@@ -142,6 +143,11 @@ static int redis_unbind(void *impl, const struct key *key)
 static int redis_publish(void *impl, struct bus_publication *publication)
 {
 	return takes_work(impl) ? outbox_publish(impl, publication) : BUS_E_UNAVAILABLE;
+}
+
+static int redis_announce(void *impl, struct str body)
+{
+	return takes_work(impl) ? outbox_announce(impl, body) : BUS_E_UNAVAILABLE;
 }
 
 static void redis_settle(void *impl, struct bus_delivery *delivery, enum bus_settle_how how)
@@ -258,6 +264,7 @@ static int redis_open(struct bus *bus, const struct bus_config *config, const st
 	r->bus = bus;
 	r->config = config;
 	r->state = BUS_DOWN;
+	r->identity_key = env->identity_key;
 	r->metrics = env->metrics;
 	redis_counters_add(env->metrics, &r->metric_set, &r->counters);
 	r->node_id = strdup(env->node_id);
@@ -288,4 +295,5 @@ const struct bus_driver bus_redis_driver = {
     .publish = redis_publish,
     .settle = redis_settle,
     .turn = redis_turn,
+    .announce = redis_announce,
 };

@@ -11,9 +11,17 @@
 
 #define OPS_MAX 256
 #define BATCH_MAX 64
+#define TYPE_NOTICE "grid.notice"
 
 /* Of what a request is. The link's own never get here. */
-enum request_kind { REQUEST_OP, REQUEST_PUBLICATION, REQUEST_STRAY, REQUEST_CHECK };
+enum request_kind {
+	REQUEST_OP,
+	REQUEST_PUBLICATION,
+	REQUEST_STRAY,
+	REQUEST_CHECK,
+	REQUEST_NODES,    /* to subscribe to the channel of all nodes */
+	REQUEST_ANNOUNCE, /* a word to them */
+};
 
 /* Both links are there, but do they lead to the same server? A message over the one must find the other. */
 enum check { CHECK_NONE, CHECK_SENT, CHECK_PASSED };
@@ -51,7 +59,8 @@ struct redis {
 	const struct bus_config *config;
 	char *node_id;
 	struct redis_names names;
-	struct hmac *hmac; /* NULL: no secret, everybody is trusted */
+	const struct siphash_key *identity_key; /* NULL: deliveries are not identified */
+	struct hmac *hmac;                      /* NULL: no secret, everybody is trusted */
 	struct redis_counters counters;
 	struct metric_registry *metrics;
 	struct metric_set metric_set;
@@ -59,6 +68,9 @@ struct redis {
 	struct pipeline subscriber, publisher;
 	enum check check;
 	struct request check_request;
+	struct request nodes_request;
+	struct request announce_request;
+	bool announce_out;
 	bool check_out; /* it is with the publisher, perhaps from before a link was lost */
 
 	enum bus_state state; /* what core has been told */
@@ -93,12 +105,14 @@ struct redis {
 void subscriber_on_answer(struct redis *r, struct pipeline_answer *answer);
 void subscriber_on_lost(struct redis *r);
 int subscriber_ask(struct redis *r, const struct key *key, const char *command);
+void subscriber_ask_nodes(struct redis *r);
 
 /* outbox.c */
 void outbox_on_answer(struct redis *r, struct pipeline_answer *answer);
 void outbox_on_lost(struct redis *r);
 int outbox_publish(struct redis *r, struct bus_publication *publication);
 void outbox_send_check(struct redis *r);
+int outbox_announce(struct redis *r, struct str body);
 /* Into the stream of absent users' messages; the answer comes for `request`. */
 void outbox_hand_over(struct redis *r, struct request *request, const struct key *key, struct str line, struct str body,
                       bool stray);

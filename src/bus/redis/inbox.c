@@ -18,16 +18,12 @@ static void drop(struct redis *r, struct counter *counter, struct str channel, s
 	            LOG_QUOTED(channel), payload.n, why);
 }
 
-/* Fills r->envelope and `key`; false: dropped, and why is logged. */
-static bool decode(struct redis *r, struct str channel, struct str payload, struct key *key)
+/* Fills r->envelope; false: dropped, and why is logged. */
+static bool decode(struct redis *r, struct str channel, struct str payload)
 {
 	const struct redis_config *config = &r->config->redis;
 	size_t max = (size_t)config->max_body;
 
-	if (redis_channel_key(&r->names, channel, key) != 0) {
-		drop(r, &r->counters.dropped_channel, channel, payload, "no such channel is ours");
-		return false;
-	}
 	/* Looked at before anything is computed over it. */
 	int rc = payload.n > max + ENVELOPE_LINE_MAX ? 0 : envelope_open(&r->envelope, channel, payload, r->hmac);
 	if (rc == ENVELOPE_E_UNSIGNED && config->trust)
@@ -65,11 +61,25 @@ static struct delivery *delivery_new(struct redis *r, const struct key *key)
 		free(d);
 		return NULL;
 	}
+	bus_delivery_identify(&d->bus, m, r->identity_key);
 	d->request.kind = REQUEST_STRAY;
 	d->line = r->envelope.line.p ? r->envelope.line : STR("{}");
 	d->body = m->body;
 	DL_APPEND(r->held, d);
 	return d;
+}
+
+/* Bare bodies are for users and rooms: here only nodes speak. */
+static void take_announcement(struct redis *r, struct str channel, struct str payload)
+{
+	const struct envelope *e = &r->envelope;
+
+	if (!str_eq(channel, str_from(r->names.nodes)))
+		drop(r, &r->counters.dropped_channel, channel, payload, "no such channel is ours");
+	else if (!e->line.p || !str_eq(e->message.type, STR(TYPE_NOTICE)))
+		drop(r, &r->counters.dropped_control, channel, payload, "not a word between nodes that is known here");
+	else if (!r->over)
+		bus_up_announced(r->bus, e->message.body);
 }
 
 void inbox_on_message(struct redis *r, redisReply *reply)
@@ -78,7 +88,12 @@ void inbox_on_message(struct redis *r, redisReply *reply)
 	struct str payload = {reply->element[2]->str, reply->element[2]->len};
 	struct key key;
 
-	if (str_eq(channel, str_from(r->names.check)) || !decode(r, channel, payload, &key)) {
+	if (str_eq(channel, str_from(r->names.check)) || !decode(r, channel, payload)) {
+		freeReplyObject(reply);
+		return;
+	}
+	if (redis_channel_key(&r->names, channel, &key) != 0) {
+		take_announcement(r, channel, payload);
 		freeReplyObject(reply);
 		return;
 	}

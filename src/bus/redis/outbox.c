@@ -100,6 +100,25 @@ void outbox_send_check(struct redis *r)
 	             (const struct str[]){STR("PUBLISH"), str_from(r->names.check), STR("")}, 3);
 }
 
+/* One at a time: its request lies in the driver. */
+int outbox_announce(struct redis *r, struct str body)
+{
+	const struct message m = {.type = STR(TYPE_NOTICE), .body = body};
+	struct str channel = str_from(r->names.nodes);
+
+	if (r->announce_out)
+		return BUS_E_BUSY;
+	buf_reset(&r->scratch);
+	envelope_put(&r->scratch, channel, &m, r->hmac);
+	if (r->scratch.failed)
+		return -ENOMEM;
+	r->announce_out = true;
+	r->announce_request.kind = REQUEST_ANNOUNCE;
+	pipeline_ask(&r->publisher, &r->announce_request,
+	             (const struct str[]){STR("PUBLISH"), channel, buf_str(&r->scratch)}, 3);
+	return 0;
+}
+
 /* --- answers ------------------------------------------------------------------------------------------------------ */
 
 static void hand_over_letter(struct redis *r, struct letter *letter)
@@ -127,7 +146,7 @@ static void on_published(struct redis *r, struct letter *letter, const redisRepl
 		finish(r, letter, BUS_FAILED);
 	} else if (reply->integer > 0 || publication->key.kind != KEY_USER) {
 		finish(r, letter, BUS_CONFIRMED);
-	} else if (type_reserved(publication->message.type)) {
+	} else if (publication->reach == BUS_TO_PRESENT || type_reserved(publication->message.type)) {
 		finish(r, letter, BUS_UNROUTED); /* worth nothing to somebody who is not here */
 	} else {
 		hand_over_letter(r, letter);
@@ -159,6 +178,13 @@ static void on_check(struct redis *r, const redisReply *reply)
 	pipeline_give_up(&r->publisher, "check: %s", why);
 }
 
+static void on_announced(struct redis *r, const redisReply *reply)
+{
+	r->announce_out = false;
+	if (reply->type == REDIS_REPLY_ERROR)
+		log_refused(r, "announce", reply);
+}
+
 void outbox_on_answer(struct redis *r, struct pipeline_answer *answer)
 {
 	struct letter *letter = GRID_CONTAINER_OF(answer->request, struct letter, request);
@@ -169,6 +195,8 @@ void outbox_on_answer(struct redis *r, struct pipeline_answer *answer)
 		inbox_on_stray_answer(r, answer->request, answer->reply);
 	} else if (answer->request->kind == REQUEST_CHECK) {
 		on_check(r, answer->reply);
+	} else if (answer->request->kind == REQUEST_ANNOUNCE) {
+		on_announced(r, answer->reply);
 	} else if (letter->handed_over) {
 		on_handed_over(r, letter, answer->reply);
 	} else {
@@ -181,7 +209,7 @@ void outbox_on_lost(struct redis *r)
 {
 	struct request *request;
 
-	r->check_out = false;
+	r->check_out = r->announce_out = false;
 	while ((request = pipeline_take_unanswered(&r->publisher))) {
 		if (request->kind == REQUEST_STRAY)
 			inbox_on_stray_lost(r, request);

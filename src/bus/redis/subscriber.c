@@ -17,6 +17,13 @@ int subscriber_ask(struct redis *r, const struct key *key, const char *command)
 	return 0;
 }
 
+void subscriber_ask_nodes(struct redis *r)
+{
+	r->nodes_request.kind = REQUEST_NODES;
+	pipeline_ask(&r->subscriber, &r->nodes_request, (const struct str[]){STR("SUBSCRIBE"), str_from(r->names.nodes)},
+	             2);
+}
+
 static void tell(struct redis *r, struct request *request, enum bus_bind_result result)
 {
 	struct op *op = GRID_CONTAINER_OF(request, struct op, request);
@@ -35,12 +42,14 @@ void subscriber_on_answer(struct redis *r, struct pipeline_answer *answer)
 		inbox_on_message(r, answer->reply);
 		return;
 	}
+	bool own = answer->request->kind == REQUEST_NODES;
 	bool refused = answer->reply->type == REDIS_REPLY_ERROR;
 	if (refused)
 		log_limited(&r->refused_limit, r->now_ms, LOG_LEVEL_WARN, "bus.refused", "what=subscribe why=%s",
 		            LOG_QUOTED(str_from(answer->reply->str)));
 	freeReplyObject(answer->reply);
-	tell(r, answer->request, refused ? BUS_BIND_REFUSED : BUS_BIND_OK);
+	if (!own)
+		tell(r, answer->request, refused ? BUS_BIND_REFUSED : BUS_BIND_OK);
 }
 
 void subscriber_on_lost(struct redis *r)
@@ -48,5 +57,6 @@ void subscriber_on_lost(struct redis *r)
 	struct request *request;
 
 	while ((request = pipeline_take_unanswered(&r->subscriber)))
-		tell(r, request, BUS_BIND_LOST);
+		if (request->kind == REQUEST_OP)
+			tell(r, request, BUS_BIND_LOST);
 }

@@ -78,4 +78,35 @@ START_TEST(adds_and_removes_sets_in_order)
 }
 END_TEST
 
-CHECK_MAIN("base.metrics", counts, renders_help_and_type_once_per_name, adds_and_removes_sets_in_order)
+START_TEST(sets_over_one_table_stand_together)
+{
+	static const struct metric_row other_rows[] = {METRIC_GAUGE_ROW(struct fruit, apples, "other", NULL, "Other")};
+	struct fruit all = {0}, mine = {0}, yours = {0};
+	struct metric_registry registry = {0};
+	struct metric_set sets[3], other;
+
+	counter_set(&mine.pears, 1);
+	counter_set(&yours.baskets, 2);
+	metrics_add(&registry, &sets[0], fruit_rows, GRID_ARRAY_LEN(fruit_rows), &all);
+	metrics_add(&registry, &other, other_rows, 1, &all);
+	metrics_add_labelled(&registry, &sets[1], fruit_rows, GRID_ARRAY_LEN(fruit_rows), &mine, "of=\"me\"");
+	metrics_add_labelled(&registry, &sets[2], fruit_rows, GRID_ARRAY_LEN(fruit_rows), &yours, "of=\"you\"");
+	assert_renders(&registry, "# HELP grid_fruit_total Fruit picked.\n"
+	                          "# TYPE grid_fruit_total counter\n"
+	                          "grid_fruit_total{kind=\"apple\"} 0\n"
+	                          "grid_fruit_total{kind=\"pear\"} 0\n"
+	                          "grid_fruit_total{of=\"me\",kind=\"apple\"} 0\n"
+	                          "grid_fruit_total{of=\"me\",kind=\"pear\"} 1\n"
+	                          "grid_fruit_total{of=\"you\",kind=\"apple\"} 0\n"
+	                          "grid_fruit_total{of=\"you\",kind=\"pear\"} 0\n"
+	                          "# HELP grid_baskets Baskets in use.\n"
+	                          "# TYPE grid_baskets gauge\n"
+	                          "grid_baskets 0\n"
+	                          "grid_baskets{of=\"me\"} 0\n"
+	                          "grid_baskets{of=\"you\"} 2\n"
+	                          "# HELP other Other\n# TYPE other gauge\nother 0\n");
+}
+END_TEST
+
+CHECK_MAIN("base.metrics", counts, renders_help_and_type_once_per_name, adds_and_removes_sets_in_order,
+           sets_over_one_table_stand_together)

@@ -36,6 +36,12 @@ enum bus_state bus_state(const struct bus *bus)
 	return bus->state;
 }
 
+const char *bus_route(const struct bus *bus)
+{
+	(void)bus;
+	return NULL;
+}
+
 int bus_bind(struct bus *bus, const struct key *key)
 {
 	if (bus->state == BUS_DOWN)

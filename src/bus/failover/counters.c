@@ -1,0 +1,57 @@
+#include "bus/failover/counters.h"
+
+#include "bus/failover/sides.h"
+
+static const struct metric_row rows[] = {
+    METRIC_GAUGE_ROW(struct failover_counters, route[ROUTE_PRIMARY], "grid_failover_route", "route=\"primary\"",
+                     "1 for the way messages go now"),
+    METRIC_GAUGE_ROW(struct failover_counters, route[ROUTE_BOTH], "grid_failover_route", "route=\"both\"",
+                     "1 for the way messages go now"),
+    METRIC_GAUGE_ROW(struct failover_counters, route[ROUTE_FALLBACK], "grid_failover_route", "route=\"fallback\"",
+                     "1 for the way messages go now"),
+    METRIC_GAUGE_ROW(struct failover_counters, route[ROUTE_BLOCKED], "grid_failover_route", "route=\"blocked\"",
+                     "1 for the way messages go now"),
+    METRIC_GAUGE_ROW(struct failover_counters, route[ROUTE_DOWN], "grid_failover_route", "route=\"down\"",
+                     "1 for the way messages go now"),
+    METRIC_COUNTER_ROW(struct failover_counters, changes, "grid_failover_changes_total", NULL,
+                       "Times the way messages go has changed"),
+    METRIC_COUNTER_ROW(struct failover_counters, again[SIDE_PRIMARY], "grid_failover_replayed_total", "bus=\"primary\"",
+                       "Messages published again, because the other bus may not have brought them"),
+    METRIC_COUNTER_ROW(struct failover_counters, again[SIDE_FALLBACK], "grid_failover_replayed_total",
+                       "bus=\"fallback\"", "Messages published again, because the other bus may not have brought them"),
+    METRIC_COUNTER_ROW(struct failover_counters, duplicates, "grid_failover_duplicates_total", NULL,
+                       "Deliveries dropped because the message had come before"),
+    METRIC_GAUGE_ROW(struct failover_counters, held, "grid_failover_held", NULL,
+                     "Deliveries held back until what comes before them is here"),
+    METRIC_COUNTER_ROW(struct failover_counters, given_up, "grid_failover_out_of_order_total", NULL,
+                       "Deliveries no longer held back although what comes before them has not come"),
+    METRIC_GAUGE_ROW(struct failover_counters, seen, "grid_failover_seen", NULL,
+                     "Messages remembered, to recognise them when they come again"),
+    METRIC_COUNTER_ROW(struct failover_counters, seen_crowded_out, "grid_failover_seen_evicted_total", NULL,
+                       "Messages forgotten before bus.seen_window, for want of room"),
+    METRIC_GAUGE_ROW(struct failover_counters, kept, "grid_failover_kept", NULL,
+                     "Messages kept, to be published again if need be"),
+    METRIC_GAUGE_ROW(struct failover_counters, kept_bytes, "grid_failover_kept_bytes", NULL, "Their size"),
+    METRIC_COUNTER_ROW(struct failover_counters, kept_crowded_out, "grid_failover_kept_evicted_total", NULL,
+                       "Messages no longer kept before bus.replay_window, for want of room"),
+    METRIC_GAUGE_ROW(struct failover_counters, owed[SIDE_PRIMARY], "grid_failover_owed", "bus=\"primary\"",
+                     "Keys that are bound, but not on this bus yet"),
+    METRIC_GAUGE_ROW(struct failover_counters, owed[SIDE_FALLBACK], "grid_failover_owed", "bus=\"fallback\"",
+                     "Keys that are bound, but not on this bus yet"),
+    METRIC_GAUGE_ROW(struct failover_counters, refused, "grid_failover_refused", NULL,
+                     "Keys that one of the two buses refuses to bind"),
+    METRIC_GAUGE_ROW(struct failover_counters, peers_cut, "grid_failover_peers_cut", NULL,
+                     "1 while another node says that it is cut off from the primary bus"),
+    METRIC_COUNTER_ROW(struct failover_counters, notices_sent, "grid_failover_notices_sent_total", NULL,
+                       "Notices of this node to the others"),
+    METRIC_COUNTER_ROW(struct failover_counters, notices_heard, "grid_failover_notices_heard_total", NULL,
+                       "Notices of other nodes"),
+    METRIC_COUNTER_ROW(struct failover_counters, notices_bad, "grid_failover_notices_bad_total", NULL,
+                       "Notices that were none"),
+};
+
+void failover_counters_add(struct metric_registry *registry, struct metric_set *set,
+                           const struct failover_counters *counters)
+{
+	metrics_add(registry, set, rows, GRID_ARRAY_LEN(rows), counters);
+}

@@ -1,0 +1,59 @@
+/* What nodes tell each other over the fallback about the primary: who is cut off from it, and since when.
+ *
+ *   cut off ───────── every NOTICES_EVERY_MS ────────▶ all nodes: publish over both buses while anyone is
+ *           ── with a new number: once for each ────▶ all nodes: and publish again what I have missed since
+ *
+ * A node says so with a new number when it is cut off, and when the fallback has been away meanwhile, so that nobody
+ * heard it and it heard nobody. When it is back it says that, too; and if it dies, its notice expires.
+ * Pure: no clock, no bus. */
+#ifndef GRID_BUS_FAILOVER_NOTICES_H
+#define GRID_BUS_FAILOVER_NOTICES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "wire/notice.h"
+
+#define NOTICES_EVERY_MS 500
+#define NOTICES_EXPIRE_MS 3000
+#define NOTICES_LINGER_MS 2000 /* how long a change is repeated */
+#define NOTICES_PEERS_MAX 1024 /* remembered; further ones count only while they are said */
+
+struct peer;
+
+struct notices {
+	struct peer *peers;    /* by origin */
+	uint64_t any_until_ms; /* until when somebody is cut off, as far as is known */
+
+	/* our own */
+	uint64_t number;
+	uint64_t cut_since_ms;  /* 0: not cut off */
+	uint64_t deaf_since_ms; /* what the fallback may not have brought; 0: nothing */
+	uint64_t say_until_ms;
+	uint64_t due_ms;
+};
+
+/* All zero is nobody cut off, nothing to say. */
+void notices_deinit(struct notices *n);
+
+/* What a notice asks for. */
+struct notice_demand {
+	bool again;               /* there is something to publish again: */
+	uint64_t missed_since_ms; /* what was published since then over the primary only */
+	uint64_t deaf_since_ms;   /* and, if not 0, since then over the fallback, too */
+};
+
+/* Somebody else's has come. */
+struct notice_demand notices_heard(struct notices *n, const struct notice *notice, uint64_t now_ms);
+/* Is a peer cut off? */
+bool notices_peer_cut(const struct notices *n, uint64_t now_ms);
+
+/* We are cut off since then; we are not any more; the fallback may have missed something since then. */
+void notices_cut(struct notices *n, uint64_t since_ms, uint64_t now_ms);
+void notices_whole(struct notices *n, uint64_t now_ms);
+void notices_deaf(struct notices *n, uint64_t since_ms, uint64_t now_ms);
+/* Fills `out` (all but the origin) if it is time to say something. */
+bool notices_due(struct notices *n, uint64_t now_ms, struct notice *out);
+
+#endif

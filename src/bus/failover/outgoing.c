@@ -1,0 +1,203 @@
+/* Publications: kept, sent over one bus or both, sent again, and answered once.
+ *
+ * Over both (a peer is cut off from the primary) a user's message goes over the fallback first, for those who are
+ * present, and over the primary when that is answered: so that only one of them leaves a copy for an absent user. The
+ * primary's queue waits meanwhile, which keeps its order. */
+#include <errno.h>
+
+#include "bus/failover/failover_state.h"
+
+/* --- sending ------------------------------------------------------------------------------------------------------ */
+
+static bool is_open(const struct copy *copy)
+{
+	return copy->stage == COPY_WAITING || copy->stage == COPY_SENT;
+}
+
+/* A copy for absent users was made, or is being made, by the other side. */
+static bool other_cares_for_absent(const struct failover *f, const struct kept *kept, enum side side)
+{
+	const struct copy *other = &kept->on[other_side(side)];
+
+	if (other->stage == COPY_CONFIRMED)
+		return routing_publishes(f, other_side(side));
+	return is_open(other) && other->reach == BUS_TO_ANYBODY && routing_publishes(f, other_side(side));
+}
+
+static enum bus_reach reach_for(const struct failover *f, const struct kept *kept, enum side side)
+{
+	return other_cares_for_absent(f, kept, side) ? BUS_TO_PRESENT : BUS_TO_ANYBODY;
+}
+
+static bool waits_for_fallback(const struct failover *f, const struct kept *kept)
+{
+	return kept->original->key.kind == KEY_USER && is_open(&kept->on[SIDE_FALLBACK]) &&
+	       routing_publishes(f, SIDE_FALLBACK);
+}
+
+static int send_copy(struct failover *f, struct kept *kept, enum side side)
+{
+	if (kept->on[side].reach == BUS_TO_ANYBODY)
+		kept->on[side].reach = (uint8_t)reach_for(f, kept, side);
+	struct bus_publication *copy = kept_copy(kept, side);
+	if (!copy)
+		return -ENOMEM;
+	int rc = bus_publish(f->below[side].bus, copy);
+	if (rc == 0)
+		window_sent(&f->window, kept, side, f->now_ms);
+	else
+		bus_publication_free(copy);
+	return rc;
+}
+
+static void pump_side(struct failover *f, enum side side)
+{
+	for (struct kept *kept; (kept = f->window.waiting[side]);) {
+		if (side == SIDE_PRIMARY && waits_for_fallback(f, kept))
+			return;
+		int rc = send_copy(f, kept, side);
+		if (rc == BUS_E_UNAVAILABLE && side == SIDE_PRIMARY)
+			routing_doubt(f);
+		if (rc != 0)
+			return; /* more after the next outcome, or when it is up again */
+	}
+}
+
+void outgoing_pump(struct failover *f)
+{
+	for (int side = 0; side < SIDES; side++)
+		pump_side(f, (enum side)side);
+}
+
+static void queue_first_copies(struct failover *f, struct kept *kept)
+{
+	bool both = f->route == ROUTE_BOTH;
+
+	if (route_has_fallback(f->route))
+		window_queue(&f->window, kept, SIDE_FALLBACK, both ? BUS_TO_PRESENT : BUS_TO_ANYBODY);
+	if (route_has_primary(f->route))
+		window_queue(&f->window, kept, SIDE_PRIMARY, BUS_TO_ANYBODY);
+}
+
+int outgoing_publish(struct failover *f, struct bus_publication *publication)
+{
+	if (!route_has_primary(f->route) && !route_has_fallback(f->route))
+		return BUS_E_UNAVAILABLE;
+	if (f->window.unanswered >= (size_t)f->config->publish_window)
+		return BUS_E_BUSY;
+	uint64_t stream = bus_stream(publication->message.origin, &publication->key, &f->secret);
+	uint64_t *number = recent_touch(f->numbers, stream, f->now_ms);
+	struct kept *kept = window_add(&f->window, publication, *number + 1, stream, f->now_ms);
+	if (!kept)
+		return -ENOMEM;
+	++*number;
+	queue_first_copies(f, kept);
+	outgoing_pump(f);
+	return 0;
+}
+
+/* --- once more ---------------------------------------------------------------------------------------------------- */
+
+static bool is_stored(const struct copy *copy)
+{
+	return copy->stage == COPY_UNROUTED && copy->reach == BUS_TO_ANYBODY;
+}
+
+static bool wants_replay(const struct failover *f, const struct kept *kept, enum side side, uint64_t since_ms,
+                         uint64_t deaf_since_ms)
+{
+	switch ((enum copy_stage)kept->on[side].stage) {
+	case COPY_NONE:
+	case COPY_FAILED:
+		return kept->at_ms >= since_ms;
+	case COPY_CONFIRMED:
+		return deaf_since_ms && kept->at_ms >= deaf_since_ms;
+	case COPY_UNROUTED: /* nobody was there then; if the other side has lost it, it is for those who come */
+		return kept->at_ms >= since_ms && !other_cares_for_absent(f, kept, side);
+	case COPY_WAITING:
+	case COPY_SENT:
+		break;
+	}
+	return false;
+}
+
+void outgoing_replay(struct failover *f, enum side side, uint64_t since_ms, uint64_t deaf_since_ms)
+{
+	uint64_t n = 0;
+
+	for (struct kept *kept = f->window.all; kept; kept = kept->next) {
+		if (is_stored(&kept->on[SIDE_PRIMARY]) || is_stored(&kept->on[SIDE_FALLBACK]) ||
+		    !wants_replay(f, kept, side, since_ms, deaf_since_ms))
+			continue;
+		bool again = kept->on[side].stage == COPY_CONFIRMED;
+		window_queue(&f->window, kept, side, again ? BUS_TO_PRESENT : BUS_TO_ANYBODY);
+		n++;
+	}
+	window_sort(&f->window, side);
+	counter_add(&f->counters.again[side], n);
+	outgoing_pump(f);
+}
+
+/* --- outcomes ----------------------------------------------------------------------------------------------------- */
+
+void outgoing_on_published(struct failover *f, enum side side, struct bus_publication *copy,
+                           enum bus_publish_result result)
+{
+	struct kept *kept = copy->token;
+
+	bus_publication_free(copy);
+	f->dirty_lanes |= UINT64_C(1) << kept->lane;
+	if (result == BUS_FAILED && side == SIDE_PRIMARY)
+		routing_doubt(f);
+	window_outcome(&f->window, kept, side, result);
+}
+
+/* Nobody has taken it: is there a bus that could still be asked? */
+static bool ask_another(struct failover *f, struct kept *kept)
+{
+	for (int side = SIDES - 1; side >= 0; side--) {
+		const struct copy *copy = &kept->on[side];
+		if (!routing_publishes(f, (enum side)side) || copy->stage == COPY_FAILED)
+			continue;
+		window_queue(&f->window, kept, (enum side)side, BUS_TO_ANYBODY);
+		window_sort(&f->window, (enum side)side);
+		return true;
+	}
+	return false;
+}
+
+/* False: not yet. */
+static bool outcome_of(struct failover *f, struct kept *kept, enum bus_publish_result *resultp)
+{
+	for (int side = 0; side < SIDES; side++)
+		if (is_open(&kept->on[side]) && routing_publishes(f, (enum side)side))
+			return false;
+	if (kept->on[SIDE_PRIMARY].stage == COPY_CONFIRMED || kept->on[SIDE_FALLBACK].stage == COPY_CONFIRMED)
+		*resultp = BUS_CONFIRMED;
+	else if (is_stored(&kept->on[SIDE_PRIMARY]) || is_stored(&kept->on[SIDE_FALLBACK]))
+		*resultp = BUS_UNROUTED;
+	else if (ask_another(f, kept))
+		return false;
+	else
+		*resultp = BUS_FAILED;
+	return true;
+}
+
+static void answer_lane(struct failover *f, unsigned lane)
+{
+	enum bus_publish_result result;
+
+	for (struct kept *kept; (kept = f->window.lanes[lane]) && outcome_of(f, kept, &result);)
+		bus_up_published(f->bus, window_answer(&f->window, kept, result == BUS_FAILED), result);
+}
+
+void outgoing_answer(struct failover *f)
+{
+	uint64_t dirty = f->dirty_lanes;
+
+	f->dirty_lanes = 0;
+	for (unsigned lane = 0; dirty; lane++, dirty >>= 1)
+		if (dirty & 1)
+			answer_lane(f, lane);
+	outgoing_pump(f);
+}
