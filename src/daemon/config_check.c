@@ -326,9 +326,10 @@ static void check_fallback(struct config_loader *loader)
 	if (c->bus.driver != BUS_DRIVER_RABBITMQ)
 		config_loader_fail(loader, where_of_either(loader, "bus.fallback", "bus.driver"),
 		                   "bus.fallback: expected none unless bus.driver is rabbitmq");
-	check_order(loader, "timeout.publish", c->core.timeout.publish, "bus.confirm_timeout", c->bus.confirm_timeout,
-	            false);
-	check_order(loader, "bus.seen_window", c->bus.seen_window, "bus.replay_window", c->bus.replay_window, false);
+	check_order(loader, units_duration, "timeout.publish", c->core.timeout.publish, "bus.confirm_timeout",
+	            c->bus.confirm_timeout, false);
+	check_order(loader, units_duration, "bus.seen_window", c->bus.seen_window, "bus.replay_window",
+	            c->bus.replay_window, false);
 }
 
 void config_check(struct config_loader *loader)
