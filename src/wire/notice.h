@@ -1,4 +1,4 @@
-/* A notice of one node to all, over the fallback bus (docs/protocol.md, section 3.8):
+/* A notice of one node to all, over the fallback bus (docs/protocol.md, section 4.5):
  *
  *   {"op":"grid.cut","origin":"n1.01KC…","number":3,"cut":true,"missed":2500,"deaf":0}
  */
