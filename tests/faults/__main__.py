@@ -1,13 +1,14 @@
-"""usage: scripts/faults [--quick] [--only CASE,…] [--list] [--json FILE] [--write]
+"""usage: scripts/faults [--quick] [--table TABLE] [--only CASE,…] [--list] [--json FILE] [--write]
 
 Puts load on a grid of its own (10 rooms, 200 users, 800 messages/s), breaks one thing after the other, and counts what
 became of every message.
 
   --quick       the short version, about two minutes
+  --table TABLE the cases of one table only: rabbitmq, or fallback (Redis behind it)
   --only CASE   these cases only, separated by commas
   --list        says which there are
   --json FILE   all that was counted, too
-  --write       writes the table of docs/reliability.md anew; all cases must run for that
+  --write       writes the tables of docs/reliability.md anew, or the one of --table; all their cases must run for that
 
 Installs the Debian packages that are missing and builds build/release first; GRIDNODE and GRIDBENCH name other binaries.
 What runs is for this machine only and in .run/faults (GRID_RUN_DIR=DIR: in DIR/faults); logs stay there. Ctrl-C stops all.
@@ -30,6 +31,7 @@ from . import report
 from .cases import CASES
 from .rig import Brokers, Rig, fresh_folder
 
+NAMES = {case.name for case in CASES}
 DOCUMENT = ROOT / "docs" / "reliability.md"
 FOLDER = pathlib.Path(os.environ.get("GRID_RUN_DIR", ROOT / ".run")).resolve() / "faults"
 
@@ -37,13 +39,14 @@ FOLDER = pathlib.Path(os.environ.get("GRID_RUN_DIR", ROOT / ".run")).resolve() /
 def parse():
     parser = argparse.ArgumentParser(prog="faults", usage=argparse.SUPPRESS, add_help=False)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--table", choices=report.HEADS)
     parser.add_argument("--only", type=lambda text: text.split(","))
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--write", action="store_true")
     parser.add_argument("-h", "--help", action="store_true")
     options = parser.parse_args()
-    unknown = set(options.only or ()) - {case.name for case in CASES}
+    unknown = set(options.only or ()) - NAMES
     if unknown:
         parser.error(f"no such case: {', '.join(sorted(unknown))}; see --list")
     if options.write and (options.quick or options.only):
@@ -52,7 +55,7 @@ def parse():
 
 
 def chosen(options):
-    cases = [case for case in CASES if not options.only or case.name in options.only]
+    cases = [case for case in CASES if case.name in (options.only or NAMES) and case.table in (options.table or report.HEADS)]
     if options.quick:
         cases = [case.quickly() for case in cases if case.quick is not None]
     return cases
@@ -91,7 +94,7 @@ def run_all(cases):
     fresh_folder(FOLDER)
     with contextlib.closing(Brokers(FOLDER)) as brokers:
         outcomes = [run(case, brokers) for case in cases]
-        return outcomes, f"{report.machine()}, RabbitMQ {brokers.version}"
+        return outcomes, f"{report.machine()}, {brokers.versions}"
 
 
 def main():
@@ -107,12 +110,15 @@ def main():
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with alone(FOLDER):
         outcomes, where = run_all(chosen(options))
-    rows = [outcome.row() for outcome in outcomes]
-    print(f"\n{report.plain(rows)}\n\n{where}")
+    tables = report.tables(outcomes)
+    for rows in tables.values():
+        print(f"\n{report.plain(rows)}")
+    print(f"\n{where}")
     if options.json:
         options.json.write_text(json.dumps({"where": where, "cases": [one.as_json() for one in outcomes]}, indent=1))
     if options.write:
-        report.write(DOCUMENT, rows, where)
+        for table, rows in tables.items():
+            report.write(DOCUMENT, table, rows, where)
     return 1 if any(outcome.broken for outcome in outcomes) else 0
 
 

@@ -1,13 +1,16 @@
 """The cases: one row says what is broken, under which load, and what was promised."""
 
+import contextlib
 import dataclasses
+import random
 import signal
 from typing import Callable, Optional
 
 from gridtest.util import wait_for
 
 RECOVERY_SECONDS = 60
-LOST, DOUBLED = "lost", "doubled"
+LOST, DOUBLED, DISORDERED = "lost", "doubled", "disordered"
+REFUSED, CLOSED = "refused", "closed"  # publishes; clients' sockets
 FROZEN_SECONDS = 20
 
 
@@ -21,10 +24,17 @@ class Case:
     times: int = 1                        # how often it is broken
     nodes: int = 2
     cluster: bool = False                 # three brokers instead of one
+    fallback: bool = False                # Redis behind the broker
+    lasts: float = 5                      # seconds
+    gap: Optional[float] = None           # the longest a session may hear nothing, in seconds
     journal: bool = True                  # nodes have a state_dir
     load: dict = dataclasses.field(default_factory=dict)      # options of gridbench
     settings: dict = dataclasses.field(default_factory=dict)  # of the nodes
     quick: Optional[dict] = None          # what is different with --quick; None: not part of it
+
+    @property
+    def table(self):
+        return "fallback" if self.fallback else "rabbitmq"
 
     def quickly(self):
         return dataclasses.replace(self, **self.quick)
@@ -84,15 +94,20 @@ def kill_and_start_broker(rig):
     rig.wait_nodes_ready()
 
 
+def blocked(node):
+    return any(value for name, value in node.metrics().items() if name.startswith("grid_bus_blocked"))
+
+
 def alarm(rig):
     limit = rig.broker.ctl("eval", "vm_memory_monitor:get_vm_memory_high_watermark().").strip()
     try:
         rig.broker.ctl("set_vm_memory_high_watermark", "0.0000001")
-        wait_for(lambda: any(node.metric("grid_bus_blocked") for node in rig.nodes), RECOVERY_SECONDS, "a blocked node")
-        rig.steady(5)
+        wait_for(lambda: any(map(blocked, rig.nodes)), RECOVERY_SECONDS, "a blocked node")
+        rig.steady(rig.case.lasts)
     finally:
         rig.broker.ctl("set_vm_memory_high_watermark", limit)
-    wait_for(lambda: not any(node.metric("grid_bus_blocked") for node in rig.nodes), RECOVERY_SECONDS, "no blocked node")
+    wait_for(lambda: not any(map(blocked, rig.nodes)), RECOVERY_SECONDS, "no blocked node")
+    rig.wait_nodes_ready()
 
 
 # The cluster: the first node's queue lives on the first broker, backends and grid.offline are on the last
@@ -135,9 +150,101 @@ def part_and_heal(rig):
     rig.wait_nodes_ready()
 
 
+# Redis behind the broker
+
+
+def kill_broker_at_random(rig):
+    """Every second time while the nodes are on their way back from the last one."""
+    for i in range(rig.case.times):
+        if i % 2 == 0:
+            rig.wait_nodes_ready()
+        rig.steady(random.uniform(0, 3))
+        rig.broker.kill()
+        rig.broker.start()
+    rig.wait_nodes_ready()
+
+
+@contextlib.contextmanager
+def frozen(bus):
+    bus.freeze()
+    try:
+        yield
+    finally:
+        bus.thaw()
+
+
+def freeze_broker(rig):
+    with frozen(rig.broker):
+        rig.wait_way("fallback")
+        rig.steady(rig.case.lasts)
+    rig.wait_nodes_ready()
+
+
+def cut_off_node(rig):
+    rig.proxy.refuse()
+    rig.proxy.cut()
+    rig.wait_way("fallback", rig.node)
+    rig.wait_way("both", *rig.nodes[1:])
+    rig.steady(rig.case.lasts)
+    rig.proxy.accept()
+    rig.wait_nodes_ready()
+
+
+def kill_redis(rig):
+    rig.redis.kill()
+    rig.steady(rig.case.lasts)
+    rig.redis.start()
+    rig.wait_nodes_ready()
+
+
+def stop_redis(rig):
+    rig.redis.stop()
+    rig.steady(rig.case.lasts)
+    rig.redis.start()
+    rig.wait_nodes_ready()
+
+
+def freeze_redis(rig):
+    with frozen(rig.redis):
+        rig.steady(rig.case.lasts)
+    rig.wait_nodes_ready()
+
+
+def kill_both(rig, first, second):
+    """They come back in this order."""
+    rig.broker.kill()
+    rig.redis.kill()
+    rig.wait_way("down")
+    rig.steady(2)
+    first.start()
+    for node in rig.nodes:
+        node.wait_ready()
+    rig.steady()
+    second.start()
+    rig.wait_nodes_ready()
+
+
+def kill_both_broker_first(rig):
+    kill_both(rig, rig.broker, rig.redis)
+
+
+def kill_both_redis_first(rig):
+    kill_both(rig, rig.redis, rig.broker)
+
+
 BACKENDS = {"via": "amqp"}
 PERSISTENT = {**BACKENDS, "persistent": True}
 COMES_BACK = {"pin": True}  # clients of a node wait for it instead of going to another
+
+PIPELINING = {"via": "ws", "publishers": 4, "window": 64}
+UNNOTICED = (LOST, DOUBLED, DISORDERED, REFUSED, CLOSED)
+UNAVAILABLE = (LOST, DOUBLED, DISORDERED, CLOSED)
+
+
+def behind(name, title, fault, promise=UNNOTICED, load=PIPELINING, **more):
+    """A case of Redis behind the broker."""
+    return Case(f"redis-{name}", title, fault, promise, load=load, fallback=True, **more)
+
 
 CASES = (
     Case("none", "nothing", nothing),
@@ -161,4 +268,22 @@ CASES = (
     Case("cluster-link", "cluster: the broker the node is connected to `kill -9`", kill_connected_broker,
          prepare=move_links, cluster=True),
     Case("cluster-partition", "cluster: the queue's broker cut off for 10 s", part_and_heal, (DOUBLED,), cluster=True),
+    behind("none", "nothing", nothing),
+    behind("broker-kill", "broker `kill -9`, started again", kill_and_start_broker, gap=3, quick={}),
+    behind("broker-kills", "broker `kill -9` ×10, at random", kill_broker_at_random, times=10, gap=3),
+    behind("broker-kills-3", "three nodes: broker `kill -9` ×3, at random", kill_broker_at_random, times=3, nodes=3, gap=3),
+    behind("broker-stop", "broker stopped and started", stop_and_start_broker),
+    behind("broker-freeze", "broker frozen for 5 s (`SIGSTOP`)", freeze_broker, lasts=5),
+    behind("broker-freeze-long", "broker frozen for 40 s (`SIGSTOP`)", freeze_broker, lasts=40),
+    behind("alarm", "memory alarm for 5 s", alarm),
+    behind("node-cut", "one of two nodes cut off from the broker for 10 s", cut_off_node, lasts=10),
+    behind("node-cut-3", "one of three nodes cut off from the broker for 10 s", cut_off_node, lasts=10, nodes=3),
+    behind("redis-kill", "Redis `kill -9`, started again", kill_redis, quick={"lasts": 1}),
+    behind("redis-stop", "Redis stopped and started", stop_redis),
+    behind("redis-freeze", "Redis frozen for 5 s (`SIGSTOP`)", freeze_redis),
+    behind("both-broker", "both `kill -9`, the broker comes back first", kill_both_broker_first, UNAVAILABLE),
+    behind("both-redis", "both `kill -9`, Redis comes back first", kill_both_redis_first, UNAVAILABLE),
+    # What backends publish has no number of a node's, so what comes twice is not recognised; see broker-kill.
+    behind("backend-kill", "broker `kill -9`, backends publish, persistent", kill_and_start_broker, (LOST, CLOSED),
+           load=PERSISTENT),
 )

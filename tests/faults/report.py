@@ -1,11 +1,19 @@
-"""What the cases have shown, as the table of docs/reliability.md."""
+"""What the cases have shown, as the tables of docs/reliability.md."""
 
 import os
 import re
 
-BEGIN = "<!-- made by scripts/faults --write -->"
-END = "<!-- end of what scripts/faults made -->"
-HEAD = ("fault", "acknowledged", "delivered", "offline", "lost", "doubled", "disordered", "longest gap", "must be 0")
+HEADS = {
+    "rabbitmq": ("fault", "acknowledged", "delivered", "offline", "lost", "doubled", "disordered", "longest gap",
+                 "must be 0"),
+    "fallback": ("fault", "acknowledged", "refused", "delivered", "lost", "doubled", "disordered", "longest gap",
+                 "must be 0"),
+}
+
+
+def marks(table):
+    """Between which the table stands."""
+    return f"<!-- {table}: made by scripts/faults --write -->", f"<!-- {table}: end of what scripts/faults made -->"
 
 
 class Outcome:
@@ -14,47 +22,83 @@ class Outcome:
     def __init__(self, case, result=None, problem=None):
         self.case, self.result, self.problem = case, result, problem
 
-    def sum(self, column):
+    def count(self, column):
+        publishes = self.result["publishes"]
+        if column == "acknowledged":
+            return publishes["acknowledged"]
+        if column == "refused":
+            return publishes["refused"] + publishes["unknown"]
+        if column == "closed":
+            return self.result["connections"]["reconnects"]
+        if column == "offline":
+            return self.result["users"]["offline"]
         return self.result["rooms"][column] + self.result["users"][column]
+
+    @property
+    def gap(self):
+        return self.result["longest_gap_ms"] / 1000
+
+    @property
+    def saturated(self):
+        return self.result["generator"]["saturated"]
 
     @property
     def broken(self):
         """What of the promise was not kept, in words; empty when all was."""
         if self.problem:
             return [f"broke off: {self.problem}"]
-        return [f"{self.split(column)} {column}" for column in self.case.promise if self.sum(column)]
+        broken = [f"{self.split(column)} {column}" for column in self.case.promise if self.count(column)]
+        if self.case.gap and self.gap > self.case.gap and not self.saturated:
+            broken.append(f"a gap of {self.gap:.1f} s")
+        return broken
 
     @property
     def warnings(self):
-        if self.result and self.result["generator"]["saturated"]:
+        if self.result and self.saturated:
             yield "gridbench was too slow itself: do not trust the times"
 
     def split(self, column):
-        """A sum, and where it is not 0 what it is made of."""
-        if not self.sum(column):
-            return "0"
-        return f"{self.sum(column)} (rooms {self.result['rooms'][column]}, users {self.result['users'][column]})"
+        """A count, and where it is not 0 and of both what it is made of."""
+        if not self.count(column) or column not in ("lost", "doubled", "disordered"):
+            return str(self.count(column))
+        return f"{self.count(column)} (rooms {self.result['rooms'][column]}, users {self.result['users'][column]})"
+
+    @property
+    def promise(self):
+        gap = (f"gap at most {self.case.gap} s",) if self.case.gap else ()
+        return ", ".join(self.case.promise + gap)
+
+    def cell(self, column):
+        if column == "fault":
+            return self.case.title
+        if column == "must be 0":
+            return self.promise
+        if self.problem:
+            return "–"
+        return f"{self.gap:.1f} s" if column == "longest gap" else self.split(column)
 
     def row(self):
-        promise = ", ".join(self.case.promise)
-        if self.problem:
-            return [self.case.title, *["–"] * 7, promise]
-        return [self.case.title, str(self.result["publishes"]["acknowledged"]), str(self.sum("delivered")),
-                str(self.result["users"]["offline"]), *map(self.split, ("lost", "doubled", "disordered")),
-                f"{self.result['longest_gap_ms'] / 1000:.1f} s", promise]
+        return [self.cell(column) for column in HEADS[self.case.table]]
 
     def as_json(self):
         return {"case": self.case.name, "promise": list(self.case.promise), "broken": self.broken, "result": self.result}
 
 
+def tables(outcomes):
+    """{table: rows with its head} of those that have any."""
+    rows = {name: [one.row() for one in outcomes if one.case.table == name] for name in HEADS}
+    return {name: [HEADS[name], *some] for name, some in rows.items() if some}
+
+
 def markdown(rows):
-    return "\n".join("| " + " | ".join(row) + " |" for row in [HEAD, ["---"] * len(HEAD), *rows]).replace(" --- ", "---")
+    head, *rest = rows
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rest]).replace(" --- ", "---")
 
 
 def plain(rows):
     """In columns, for a terminal."""
-    rows = [HEAD, *([cell.replace("`", "") for cell in row] for row in rows)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
+    rows = [[cell.replace("`", "") for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
 
 
@@ -67,15 +111,21 @@ def machine():
             f"Linux {'.'.join(os.uname().release.split('.')[:2])}")
 
 
-def write(path, rows, where):
-    """Puts the table between the two marks of the document."""
+def _place(text, table):
+    """Where in the document it stands."""
+    begin, end = marks(table)
+    return text.index(begin) + len(begin), text.index(end)
+
+
+def write(path, table, rows, where):
+    """Puts it into the document."""
     text = path.read_text(encoding="utf-8")
-    begin, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+    begin, end = _place(text, table)
     path.write_text(f"{text[:begin]}\n{markdown(rows)}\n\nOn {where}.\n{text[end:]}", encoding="utf-8")
 
 
-def titles(path):
+def titles(path, table):
     """The faults in the document's table."""
     text = path.read_text(encoding="utf-8")
-    table = text[text.index(BEGIN):text.index(END)]
-    return [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines() if line.startswith("| ")][1:]
+    begin, end = _place(text, table)
+    return [line.split(" | ")[0].removeprefix("| ") for line in text[begin:end].splitlines() if line.startswith("| ")][1:]

@@ -1,6 +1,7 @@
 """What a case breaks: brokers that all cases share, and a grid of its own for each with nodes and load."""
 
 import contextlib
+import http.client
 import os
 import pathlib
 import shutil
@@ -9,6 +10,7 @@ import time
 
 from gridtest.broker import Broker, Cluster, Grid
 from gridtest.nodes import Nodes
+from gridtest.redis import PASSWORD, SECRET, Redis
 from gridtest.tcpproxy import Proxy
 from gridtest.util import wait_for
 
@@ -23,15 +25,31 @@ SETTLE_SECONDS = 90   # at most, for what is still under way: a dead node's queu
 LOAD = {"connections": 200, "rooms": 10, "publishers": 8, "via": "both", "to": "both", "rate": 800,
         "duration": "10m", "settle": f"{SETTLE_SECONDS}s", "examples": 20}
 
+READYZ = {"primary": "ready: primary\n", "fallback": "ready: fallback\n", "both": "ready: both\n",
+          "down": "not ready: the bus is down\n"}
+WAY_SECONDS = 90  # a bus that falls again and again is not trusted for up to 30 s
+
+
+def _is_whole(node):
+    metrics = node.metrics()
+    return metrics['grid_bus_up{bus="fallback"}'] and not any(
+        metrics[f'grid_failover_owed{{bus="{bus}"}}'] for bus in ("primary", "fallback"))
+
 
 class Brokers:
-    """One broker and one cluster, started when first asked for, whole again before each case."""
+    """One broker, one cluster and one Redis, started when first asked for, whole again before each case."""
 
     def __init__(self, folder):
         self.folder = folder
         self._broker, self._cluster = Broker(folder / "broker"), Cluster(folder / "cluster")
+        self._redis = Redis(folder / "redis")
         self.running = set()
-        self.version = None  # of RabbitMQ, once one runs
+        self._version = None  # of RabbitMQ, once one runs
+
+    @property
+    def versions(self):
+        redis = [f"Redis {self._redis.version()}"] if self._redis in self.running else []
+        return ", ".join([f"RabbitMQ {self._version}", *redis])
 
     @property
     def broker(self):
@@ -41,11 +59,18 @@ class Brokers:
     def cluster(self):
         return self._running(self._cluster)
 
+    @property
+    def redis(self):
+        return self._running(self._redis)
+
     def _running(self, one):
         # Also when it runs: a case that broke off may have left parts of it down.
         one.start()
         self.running.add(one)
         return one
+
+    def note_version(self, broker):
+        self._version = broker.api("GET", "overview")["rabbitmq_version"]
 
     def close(self):
         for one in self.running:
@@ -61,7 +86,8 @@ class Rig:
         self.cluster = brokers.cluster if case.cluster else None
         # Of three the last, which no case breaks.
         self.broker = self.cluster.brokers[-1] if case.cluster else brokers.broker
-        brokers.version = self.broker.api("GET", "overview")["rabbitmq_version"]
+        self.redis = brokers.redis if case.fallback else None
+        brokers.note_version(self.broker)
         self.grid = Grid(self.broker, f"faults-{case.name}")
         self.proxy = Proxy(self._first_broker())
         self.nodes = []
@@ -99,14 +125,23 @@ class Rig:
         for node in self.nodes:
             if node.running():
                 node.process.send_signal(signal.SIGCONT)
+                self._keep_metrics(node)
         if self.bench:
             self.bench.close()
+
+    def _keep_metrics(self, node):
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            (self.folder / f"{node.id}.metrics").write_text(node.get("/metrics")[1], encoding="utf-8")
 
     def _new_node(self, family, number):
         settings = {"node.id": f"n{number}", **self.case.settings}
         if self.case.journal:
             settings["state_dir"] = self.folder
-        return family.new_on(self.grid, settings, address=self._addresses(number))
+        environment = {}
+        if self.redis:
+            settings |= {"bus.fallback": "redis", "bus.redis.address": self.redis.address}
+            environment |= {"GRIDNODE_BUS_REDIS_PASSWORD": PASSWORD, "GRIDNODE_BUS_REDIS_SECRET": SECRET}
+        return family.new_on(self.grid, settings, address=self._addresses(number), environment=environment)
 
     def _addresses(self, number):
         """The first node reaches its broker through the proxy; in a cluster it is the only one on the first broker."""
@@ -129,8 +164,17 @@ class Rig:
                  f"{name} on {broker.erlang_node}", interval=0.2)
 
     def wait_nodes_ready(self):
+        """With a fallback also until it is one again, and messages go over the broker."""
         for node in self.nodes:
             node.wait_ready()
+        if self.redis:
+            self.wait_way("primary")
+            wait_for(lambda: all(map(_is_whole, self.nodes)), WAY_SECONDS, "all is bound on both buses", interval=0.1)
+
+    def wait_way(self, way, *nodes):
+        """With a fallback: waits until the messages of these nodes, or of all, go that way."""
+        for node in nodes or self.nodes:
+            wait_for(lambda: node.get("/readyz")[1] == READYZ[way], WAY_SECONDS, f"{node.id} on {way}", interval=0.1)
 
     def steady(self, seconds=STEADY_SECONDS):
         """Lets the load run."""

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from faults import report
-from faults.cases import CASES, DOUBLED, LOST, Case
+from faults.cases import CASES, CLOSED, DOUBLED, LOST, REFUSED, Case
 from gridtest.util import ROOT
 
 DOCUMENT = ROOT / "docs" / "reliability.md"
@@ -14,7 +14,8 @@ DOCUMENT = ROOT / "docs" / "reliability.md"
 def result(**changes):
     """What gridbench says when nothing is wrong, with changes like users_lost=3."""
     clean = {
-        "publishes": {"acknowledged": 100},
+        "connections": {"reconnects": 0},
+        "publishes": {"acknowledged": 100, "refused": 0, "unknown": 0},
         "rooms": {"delivered": 1000, "lost": 0, "doubled": 0, "disordered": 0},
         "users": {"delivered": 40, "offline": 10, "lost": 0, "doubled": 0, "disordered": 0},
         "longest_gap_ms": 1234,
@@ -26,8 +27,8 @@ def result(**changes):
     return clean
 
 
-def case(promise=(LOST, DOUBLED)):
-    return Case("one", "something `breaks`", lambda rig: None, promise)
+def case(promise=(LOST, DOUBLED), **more):
+    return Case("one", "something `breaks`", lambda rig: None, promise, **more)
 
 
 def test_a_promise_that_was_kept():
@@ -45,6 +46,22 @@ def test_a_promise_that_was_broken(change, words):
     assert report.Outcome(case(), result(**change)).broken == [words]
 
 
+@pytest.mark.parametrize("change, words", [
+    ({"publishes_refused": 3, "publishes_unknown": 1}, "4 refused"),
+    ({"connections_reconnects": 2}, "2 closed"),
+])
+def test_what_clients_were_to_notice_nothing_of(change, words):
+    assert report.Outcome(case((REFUSED, CLOSED)), result(**change)).broken == [words]
+    assert report.Outcome(case(), result(**change)).broken == []
+
+
+def test_a_gap_that_is_too_long():
+    assert report.Outcome(case(gap=1.234), result()).broken == []
+    assert report.Outcome(case(gap=1.2), result()).broken == ["a gap of 1.2 s"]
+    assert report.Outcome(case(gap=1.2), result(generator_saturated=True)).broken == [], "then times say nothing"
+    assert report.Outcome(case(gap=1.2), result()).row()[-1] == "lost, doubled, gap at most 1.2 s"
+
+
 def test_what_was_not_promised_is_shown_and_no_failure():
     outcome = report.Outcome(case((DOUBLED,)), result(users_lost=3, rooms_disordered=1))
     assert outcome.broken == []
@@ -54,7 +71,7 @@ def test_what_was_not_promised_is_shown_and_no_failure():
 def test_a_case_that_broke_off_is_a_failure():
     outcome = report.Outcome(case(), problem="the broker did not start")
     assert outcome.broken == ["broke off: the broker did not start"]
-    assert len(outcome.row()) == len(report.HEAD)
+    assert len(outcome.row()) == len(report.HEADS["rabbitmq"])
     assert json.loads(json.dumps(outcome.as_json()))["result"] is None
 
 
@@ -62,19 +79,32 @@ def test_a_load_that_was_too_slow_is_said():
     assert list(report.Outcome(case(), result(generator_saturated=True)).warnings)
 
 
-def test_the_table_is_put_between_the_marks_and_read_back(tmp_path):
+def titles(table):
+    return [one.title for one in CASES if one.table == table]
+
+
+def test_the_tables_are_put_between_the_marks_and_read_back(tmp_path):
     document = tmp_path / "document.md"
-    document.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
-    rows = [report.Outcome(one, result()).row() for one in CASES]
+    places = ["\n".join((begin, "old", end)) for begin, end in map(report.marks, report.HEADS)]
+    document.write_text("\n".join(("before", *places, "after\n")))
+    tables = report.tables([report.Outcome(one, result()) for one in CASES])
     for _ in range(2):
-        report.write(document, rows, "a machine")
-    assert report.titles(document) == [one.title for one in CASES]
+        for table, rows in tables.items():
+            report.write(document, table, rows, f"a machine for {table}")
+    for table in report.HEADS:
+        assert report.titles(document, table) == titles(table)
     text = document.read_text()
-    assert text.startswith("before\n") and text.endswith(f"\nOn a machine.\n{report.END}\nafter\n") and "old" not in text
+    assert text.startswith("before\n") and "old" not in text
+    assert text.endswith(f"\nOn a machine for fallback.\n{report.marks('fallback')[1]}\nafter\n")
 
 
-def test_the_document_has_all_cases():
-    assert report.titles(DOCUMENT) == [one.title for one in CASES], "run scripts/faults --write"
+def test_what_did_not_run_is_no_table():
+    assert list(report.tables([report.Outcome(case(), result())])) == ["rabbitmq"]
+
+
+@pytest.mark.parametrize("table", report.HEADS)
+def test_the_document_has_all_cases(table):
+    assert report.titles(DOCUMENT, table) == titles(table), "run scripts/faults --write"
 
 
 def test_names_are_unique_and_some_are_quick():

@@ -182,6 +182,25 @@ def test_a_grid_on_redis(run):
     wait_for(lambda: not any(map(alive, pids.values())), what="everything stopped")
 
 
+def test_a_grid_on_rabbitmq_with_redis_behind_it(run):
+    run.start("--fallback", "redis")
+    pids, env = run.pids(), run.env()
+    assert set(pids) == {"rabbitmq", "redis", "nginx", "n1", "n2"}
+    assert env["GRID_AMQP_URI"] and env["GRID_REDIS_URI"]
+    ask_redis = ["redis-cli", "-u", env["GRID_REDIS_URI"], "--no-auth-warning", "pubsub", "numsub", "grid.nodes:all"]
+    assert subprocess.check_output(ask_redis, text=True) == "grid.nodes:all\n2\n"
+
+    def ways():
+        return {get(admin + "/readyz") for admin in env["GRID_ADMIN"].split()}
+    wait_for(lambda: ways() == {"ready: primary\n"}, 30)
+    os.kill(pids["rabbitmq"], signal.SIGKILL)
+    run.read_until("RabbitMQ has ended")
+    wait_for(lambda: ways() == {"ready: fallback\n"}, 30)
+    os.write(run.terminal, b"\x03")
+    assert run.process.wait(60) == 0
+    wait_for(lambda: not any(map(alive, pids.values())), what="everything stopped")
+
+
 def test_detached_and_stopped(run):
     status, said = run("--driver", "local", "--detach", "--set", "heartbeat.interval=9s")
     assert status == 0, said
@@ -225,7 +244,8 @@ def test_node_that_cannot_start_stops_the_rest_and_shows_why(run):
 
 @pytest.mark.parametrize("arguments, word", [
     (["--nodes", "0"], "--nodes"), (["--nodes", "x"], "--nodes"), (["--port", "80"], "--port"),
-    (["--driver", "kafka"], "--driver"), (["--driver", "redis", "--broker", "amqp://h"], "--broker"), (["--driver", "local", "--nodes", "2"], "--nodes 2 makes no sense"),
+    (["--driver", "kafka"], "--driver"), (["--fallback", "local"], "--fallback"),
+    (["--driver", "redis", "--fallback", "redis"], "--fallback redis is behind"), (["--driver", "redis", "--broker", "amqp://h"], "--broker"), (["--driver", "local", "--nodes", "2"], "--nodes 2 makes no sense"),
     (["--broker", "http://x"], "--broker wants"), (["--set", "x"], "--set wants"), (["--what"], "--what")])
 def test_wrong_option_is_named(run, arguments, word):
     status, said = run(*arguments)

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import subprocess
 import urllib.parse
 
@@ -68,6 +69,13 @@ class Broker:
     def kill(self):
         """As a crash would end it; start() brings it back."""
         self._run("kill")
+
+    def freeze(self):
+        """Its sockets stay, and nothing goes in or out; thaw() ends that."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self):
+        os.kill(self.pid, signal.SIGCONT)
 
     def ctl(self, *arguments):
         """rabbitmqctl; what it printed."""

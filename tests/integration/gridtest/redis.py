@@ -1,6 +1,7 @@
 """A Redis of the tests' own, and whoever publishes on it."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -58,6 +59,10 @@ class Redis:
         return f"{self.host}:{self.port}"
 
     def start(self):
+        """Also when it runs."""
+        if self.process and self.process.poll() is None:
+            return
+        self.folder.mkdir(exist_ok=True)
         with open(self.folder / "redis.log", "ab") as log:
             self.process = subprocess.Popen(
                 ["redis-server", "--bind", self.host, "--port", str(self.port), "--dir", str(self.folder),
@@ -78,6 +83,9 @@ class Redis:
             return connection.command(*words)
         finally:
             connection.close()
+
+    def version(self):
+        return re.search(rb"^redis_version:(\S+)", self("INFO", "server"), re.M).group(1).decode()
 
     def _end(self, signum):
         self.process.send_signal(signum)
