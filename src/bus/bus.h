@@ -74,7 +74,7 @@ struct bus_delivery {
 	uint8_t n_targets; /* 0 only when there is nothing to do with it but settle it */
 	bool no_echo;      /* not to the session named below */
 	bool redelivered;  /* the bus says it may have been delivered before */
-	uint8_t side;      /* the failover driver's: which of its two brought it */
+	uint8_t way;       /* the failover driver's: which of its two brought it, and in which of its lives */
 	char session[ULID_LEN + 1];
 	uint64_t expires_at_ms; /* monotonic; 0: never */
 	/* Set by bus_delivery_identify(); 0 in what no node has published, or nobody asked for. */

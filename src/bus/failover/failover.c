@@ -114,7 +114,7 @@ static int failover_publish(void *impl, struct bus_publication *publication)
 static void failover_settle(void *impl, struct bus_delivery *delivery, enum bus_settle_how how)
 {
 	struct failover *f = impl;
-	bus_settle(f->below[delivery->side].bus, delivery, how);
+	bus_settle(f->below[way_side(delivery->way)].bus, delivery, how);
 }
 
 static bool failover_turn(void *impl, uint64_t now_ms)

@@ -27,6 +27,7 @@ struct below {
 	enum side side;
 	struct bus *bus;
 	enum bus_state state;
+	unsigned life;
 	bool lost; /* nothing was bound when it came up last */
 };
 

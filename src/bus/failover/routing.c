@@ -64,6 +64,7 @@ void routing_on_state(struct failover *f, enum side side, enum bus_state state, 
 		if (side == SIDE_FALLBACK)
 			mover_lost(&f->mover);
 	} else if (was_down) {
+		below->life++;
 		below->lost = bindings_lost;
 		bindings_up(&f->bindings, side, bindings_lost);
 	}
