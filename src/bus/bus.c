@@ -189,6 +189,20 @@ int bus_announce(struct bus *bus, struct str body)
 	return bus->driver->announce(bus->impl, body);
 }
 
+int bus_stored_fetch(struct bus *bus)
+{
+	if (!bus->driver->stored_fetch || bus->state == BUS_DOWN)
+		return BUS_E_UNAVAILABLE;
+	return bus->driver->stored_fetch(bus->impl);
+}
+
+int bus_stored_moved(struct bus *bus, size_t n)
+{
+	if (!bus->driver->stored_moved || bus->state == BUS_DOWN)
+		return BUS_E_UNAVAILABLE;
+	return bus->driver->stored_moved(bus->impl, n);
+}
+
 bool bus_turn(struct bus *bus, uint64_t now_ms)
 {
 	GRID_ASSERT(!bus->in_turn);
@@ -262,6 +276,13 @@ void bus_up_announced(struct bus *bus, struct str body)
 	GRID_ASSERT(bus->in_turn);
 	if (bus->upcalls->announced)
 		bus->upcalls->announced(bus->ctx, body);
+}
+
+void bus_up_stored(struct bus *bus, const struct bus_stored *stored, size_t n)
+{
+	GRID_ASSERT(bus->in_turn);
+	if (bus->upcalls->stored)
+		bus->upcalls->stored(bus->ctx, stored, n);
 }
 
 void bus_up_fatal(struct bus *bus, const char *what)

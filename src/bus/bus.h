@@ -76,7 +76,7 @@ struct bus_delivery {
 	uint8_t n_targets; /* 0 only when there is nothing to do with it but settle it */
 	bool no_echo;      /* not to the session named below */
 	bool redelivered;  /* the bus says it may have been delivered before */
-	uint8_t side;      /* the failover driver's: which of its two brought it */
+	uint8_t way;       /* the failover driver's: which of its two brought it, and in which of its lives */
 	char session[ULID_LEN + 1];
 	uint64_t expires_at_ms; /* monotonic; 0: never */
 	/* Set by bus_delivery_identify(); 0 in what no node has published, or nobody asked for. */
@@ -98,7 +98,15 @@ struct bus_delivery {
 enum bus_reach {
 	BUS_TO_ANYBODY, /* whoever has bound the key; a user whom nobody has: where absent users' messages go */
 	BUS_TO_PRESENT, /* the former only; `unrouted` then says that there is no copy */
+	BUS_TO_ABSENT,  /* the latter only; `unrouted` when it is there */
 };
+
+/* A message for an absent user, where a bus keeps those. */
+struct bus_stored {
+	struct key key;
+	struct message message;
+};
+#define BUS_STORED_MAX 32 /* at once */
 
 /* A message on its way out, one block of memory. Made by bus_publication_new(); owned by core until bus_publish()
  * returns 0, by the driver until the `published` upcall, then by core again, which frees it. */
@@ -127,6 +135,8 @@ struct bus_upcalls {
 	void (*state)(void *ctx, enum bus_state state, bool bindings_lost);
 	/* Somebody's bus_announce(), perhaps our own. NULL for those who never announce. */
 	void (*announced)(void *ctx, struct str body);
+	/* What bus_stored_fetch() found, lent; none: there are none, or another node is at it. NULL as above. */
+	void (*stored)(void *ctx, const struct bus_stored *stored, size_t n);
 	/* The node cannot run like this (its id is taken, the topology is missing): `what` says so in one line, with the
 	 * command to run where there is one. Nothing comes after it. */
 	void (*fatal)(void *ctx, const char *what);
@@ -163,6 +173,9 @@ struct bus_driver {
 	bool (*turn)(void *impl, uint64_t now_ms);
 	/* Optional: see bus_announce(). */
 	int (*announce)(void *impl, struct str body);
+	/* Optional: see bus_stored_fetch(). */
+	int (*stored_fetch)(void *impl);
+	int (*stored_moved)(void *impl, size_t n);
 	/* Optional: see bus_route(). */
 	const char *(*route)(const void *impl);
 };
@@ -192,6 +205,11 @@ void bus_settle(struct bus *bus, struct bus_delivery *delivery, enum bus_settle_
 /* A word to all nodes of the grid that hear this bus now, ourselves included. Nobody answers for it. BUS_E_UNAVAILABLE:
  * down, or the driver cannot. BUS_E_BUSY, -ENOMEM. */
 GRID_MUST_CHECK int bus_announce(struct bus *bus, struct str body);
+/* Where messages of absent users are kept: asks for the oldest; one `stored` upcall follows, unless the bus goes down
+ * before. Then it is this node's turn, and nobody else's, until it says that the first `n` of them are elsewhere now
+ * (0: none), and may be deleted. BUS_E_UNAVAILABLE: down, or the driver cannot. BUS_E_BUSY: still at it. */
+GRID_MUST_CHECK int bus_stored_fetch(struct bus *bus);
+GRID_MUST_CHECK int bus_stored_moved(struct bus *bus, size_t n);
 /* True: call again soon. Called after every wake-up, and every 100 ms. */
 bool bus_turn(struct bus *bus, uint64_t now_ms);
 
@@ -208,6 +226,7 @@ void bus_up_restored(struct bus *bus, const struct key *key);
 void bus_up_published(struct bus *bus, struct bus_publication *publication, enum bus_publish_result result);
 void bus_up_state(struct bus *bus, enum bus_state state, bool bindings_lost);
 void bus_up_announced(struct bus *bus, struct str body);
+void bus_up_stored(struct bus *bus, const struct bus_stored *stored, size_t n);
 void bus_up_fatal(struct bus *bus, const char *what);
 
 /* Fills `targets` (room for n) and the rest of a delivery from a message and the n keys it came under: builds each

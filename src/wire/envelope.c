@@ -5,7 +5,6 @@
 #include "wire/json.h"
 #include "wire/names.h"
 
-#define MAGIC "GN1 "
 #define SIG_HEAD "\"sig\":\""
 #define SIG_TAIL "\"}"
 #define SIG_HEX (2 * HMAC_LEN)
@@ -129,7 +128,7 @@ void envelope_put_line(struct buf *out, struct str channel, const struct message
 
 void envelope_put(struct buf *out, struct str channel, const struct message *m, struct hmac *hmac)
 {
-	buf_puts(out, MAGIC);
+	buf_puts(out, ENVELOPE_MAGIC);
 	envelope_put_line(out, channel, m, hmac);
 	buf_putc(out, '\n');
 	buf_put_str(out, m->body);
@@ -210,9 +209,9 @@ int envelope_open(struct envelope *e, struct str channel, struct str payload, st
 	e->message = (struct message){.body = payload};
 	e->line = STR_NONE;
 	e->scratch_n = 0;
-	if (!str_starts(payload, STR(MAGIC)))
+	if (!str_starts(payload, STR(ENVELOPE_MAGIC)))
 		return 0;
-	struct str rest = {payload.p + sizeof(MAGIC) - 1, payload.n - (sizeof(MAGIC) - 1)};
+	struct str rest = {payload.p + sizeof(ENVELOPE_MAGIC) - 1, payload.n - (sizeof(ENVELOPE_MAGIC) - 1)};
 	const char *newline = memchr(rest.p, '\n', rest.n);
 	if (!newline)
 		return ENVELOPE_E_BAD;

@@ -15,6 +15,7 @@
 #include "wire/hmac.h"
 #include "wire/message.h"
 
+#define ENVELOPE_MAGIC "GN1 "
 #define ENVELOPE_LINE_MAX 8192
 
 /* BAD: begins like an envelope and is none. UNSIGNED: is one, but whoever wrote it does not have the secret. */

@@ -214,9 +214,14 @@ async def test_absent_users(on_both, connect, broker, grid, redis):
     assert (await client.publish(user="someone", data="here"))["routed"] is True
     wait_for(lambda: len(redis.offline()) == 1, 10, "one copy in the stream")
     assert redis.offline()[0]["key"] == "user.nobody"
-    redis("DEL", "grid.offline")
+    redis("XADD", "grid.offline", "*", "key", "user.somebody", "properties", "{}", "body", "of a backend")
     await asyncio.to_thread(broker.start)
     await all_on([node], "primary")
     offline = Offline(grid)
     offline.wait_for("user.nobody", b'"while all is well"')
+    moved = offline.wait_for("user.nobody", b'"on redis"', timeout=60)
+    assert moved.headers["from"] == "someone" and moved.delivery_mode == 2
+    offline.wait_for("user.somebody", b"of a backend", timeout=60)
+    wait_for(lambda: not redis.offline(), 10, "nothing is left in the stream")
+    assert node.metrics()["grid_failover_moved_total"] == 2
     offline.close()

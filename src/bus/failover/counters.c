@@ -40,6 +40,8 @@ static const struct metric_row rows[] = {
                      "Keys that are bound, but not on this bus yet"),
     METRIC_GAUGE_ROW(struct failover_counters, refused, "grid_failover_refused", NULL,
                      "Keys that one of the two buses refuses to bind"),
+    METRIC_COUNTER_ROW(struct failover_counters, moved, "grid_failover_moved_total", NULL,
+                       "Messages for absent users moved from the fallback to the primary"),
     METRIC_GAUGE_ROW(struct failover_counters, peers_cut, "grid_failover_peers_cut", NULL,
                      "1 while another node says that it is cut off from the primary bus"),
     METRIC_COUNTER_ROW(struct failover_counters, notices_sent, "grid_failover_notices_sent_total", NULL,

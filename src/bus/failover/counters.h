@@ -19,6 +19,7 @@ struct failover_counters {
 	struct counter kept_crowded_out;
 	struct counter owed[2];
 	struct counter refused;
+	struct counter moved;
 	struct counter peers_cut;
 	struct counter notices_sent;
 	struct counter notices_heard;

@@ -42,7 +42,22 @@ static void on_restored(void *ctx, const struct key *key)
 static void on_published(void *ctx, struct bus_publication *publication, enum bus_publish_result result)
 {
 	const struct below *below = ctx;
-	outgoing_on_published(below->failover, below->side, publication, result);
+	struct failover *f = below->failover;
+
+	if (publication->reach != BUS_TO_ABSENT) {
+		outgoing_on_published(f, below->side, publication, result);
+		return;
+	}
+	size_t index = (uintptr_t)publication->token;
+	bus_publication_free(publication);
+	mover_on_published(&f->mover, f->below[SIDE_FALLBACK].bus, index, result == BUS_UNROUTED, f->now_ms);
+}
+
+static void on_stored(void *ctx, const struct bus_stored *stored, size_t n)
+{
+	const struct below *below = ctx;
+	struct failover *f = below->failover;
+	mover_on_stored(&f->mover, f->below[SIDE_PRIMARY].bus, below->bus, stored, n, f->now_ms);
 }
 
 static void on_state(void *ctx, enum bus_state state, bool bindings_lost)
@@ -75,6 +90,7 @@ static const struct bus_upcalls upcalls = {
     .published = on_published,
     .state = on_state,
     .announced = on_announced,
+    .stored = on_stored,
     .fatal = on_fatal,
 };
 
@@ -98,7 +114,7 @@ static int failover_publish(void *impl, struct bus_publication *publication)
 static void failover_settle(void *impl, struct bus_delivery *delivery, enum bus_settle_how how)
 {
 	struct failover *f = impl;
-	bus_settle(f->below[delivery->side].bus, delivery, how);
+	bus_settle(f->below[way_side(delivery->way)].bus, delivery, how);
 }
 
 static bool failover_turn(void *impl, uint64_t now_ms)

@@ -12,6 +12,7 @@
 #include "bus/failover/counters.h"
 #include "bus/failover/decide.h"
 #include "bus/failover/holdback.h"
+#include "bus/failover/mover.h"
 #include "bus/failover/notices.h"
 #include "bus/failover/recent.h"
 #include "bus/failover/sides.h"
@@ -26,6 +27,7 @@ struct below {
 	enum side side;
 	struct bus *bus;
 	enum bus_state state;
+	unsigned life;
 	bool lost; /* nothing was bound when it came up last */
 };
 
@@ -61,6 +63,8 @@ struct failover {
 	uint64_t deaf_ms;     /* since then the fallback has not brought all; 0: it has */
 	struct notices notices;
 	struct notice_demand demand; /* of peers, to be met at the end of the turn */
+
+	struct mover mover;
 
 	/* binds.c */
 	struct bindings bindings;

@@ -7,6 +7,7 @@
 #include <utlist.h>
 
 #include "bus/failover/recent.h"
+#include "bus/failover/sides.h"
 
 struct place {
 	uint64_t stream;
@@ -23,7 +24,7 @@ struct held {
 
 struct holdback {
 	struct holdback_limits limits;
-	struct recent *streams; /* the last number that went on, and which bus brought it: see last_of() */
+	struct recent *streams; /* the last number that went on, and the way it came: value_of() */
 	struct held *by_place;
 	struct held *waiting; /* in order of arrival, so the first is the first due */
 	struct held *ready;   /* to go on, in this order */
@@ -61,10 +62,20 @@ struct holdback *holdback_free(struct holdback *h)
 	return NULL;
 }
 
-/* The value of a stream: the number above, the side in the lowest bit. */
-static uint64_t value_of(uint64_t seq, unsigned side)
+/* The value of a stream: the number above, the way in the lowest bits. */
+static uint64_t value_of(uint64_t seq, unsigned way)
 {
-	return seq << 1 | side;
+	return seq << WAY_BITS | way;
+}
+
+static uint64_t seq_in(uint64_t value)
+{
+	return value >> WAY_BITS;
+}
+
+static unsigned way_in(uint64_t value)
+{
+	return value & ((1u << WAY_BITS) - 1);
 }
 
 static void went_on(struct holdback *h, const struct bus_delivery *d, uint64_t now_ms)
@@ -72,18 +83,18 @@ static void went_on(struct holdback *h, const struct bus_delivery *d, uint64_t n
 	uint64_t *value = recent_touch(h->streams, d->stream, now_ms);
 
 	/* 1 is the first, or the first since the sender has forgotten how far it was. */
-	if (d->seq == 1 || d->seq > *value >> 1)
-		*value = value_of(d->seq, d->side);
+	if (d->seq == 1 || d->seq > seq_in(*value))
+		*value = value_of(d->seq, d->way);
 }
 
-/* May what comes before it still be on its way over the other bus? */
+/* May what comes before it still come another way? */
 static bool must_wait(struct holdback *h, const struct bus_delivery *d, uint64_t now_ms)
 {
 	const uint64_t *value = recent_find(h->streams, d->stream, now_ms);
 
-	if (!value || d->seq <= (*value >> 1) + 1 || d->seq == 1)
+	if (!value || d->seq <= seq_in(*value) + 1 || d->seq == 1)
 		return false;
-	return (*value & 1) != d->side;
+	return way_in(*value) != d->way;
 }
 
 static struct held *find(struct holdback *h, uint64_t stream, uint64_t seq)
@@ -172,7 +183,7 @@ void holdback_repeat(struct holdback *h, const struct bus_delivery *d, uint64_t 
 {
 	const uint64_t *value = recent_find(h->streams, d->stream, now_ms);
 
-	if (!find(h, d->stream, d->seq) || !value || (*value & 1) != d->side)
+	if (!find(h, d->stream, d->seq) || !value || way_in(*value) != d->way)
 		return;
 	make_earlier_ready(h, d->stream, d->seq, now_ms);
 	make_followers_ready(h, d->stream, d->seq, now_ms);

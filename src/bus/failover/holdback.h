@@ -6,7 +6,8 @@
  *   20 over the other than 15: 16 to 19 may still be on their way over the first ──▶ held until they are there, or
  *   for `hold_ms`
  *
- * So only what arrives on another bus than the last one of its stream, and leaves a gap, is held; and what follows it.
+ * So only what arrives another way than the last one of its stream, and leaves a gap, is held; and what follows it.
+ * Another way is another bus, or the same one after it was lost.
  * When the bus that brought the last one brings something later, or the same again, nothing that is missing can come
  * there any more, and what was held before that goes on.
  * Pure: no clock; the deliveries it holds are the caller's to settle, and lie here meanwhile. */

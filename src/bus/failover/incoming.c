@@ -33,12 +33,12 @@ static void drop_repeated(struct failover *f, struct bus_delivery *d)
 {
 	holdback_repeat(f->holdback, d, f->now_ms);
 	counter_add(&f->counters.duplicates, 1);
-	bus_settle(f->below[d->side].bus, d, BUS_ACCEPTED);
+	bus_settle(f->below[way_side(d->way)].bus, d, BUS_ACCEPTED);
 }
 
 static void take(struct failover *f, enum side side, struct bus_delivery *d)
 {
-	d->side = (uint8_t)side;
+	d->way = (uint8_t)way_of(side, f->below[side].life);
 	if (d->identity == 0) {
 		pass_on(f, d);
 		return;

@@ -61,7 +61,10 @@ void routing_on_state(struct failover *f, enum side side, enum bus_state state, 
 	below->state = state;
 	if (state == BUS_DOWN) {
 		window_unqueue_all(&f->window, side);
+		if (side == SIDE_FALLBACK)
+			mover_lost(&f->mover);
 	} else if (was_down) {
+		below->life++;
 		below->lost = bindings_lost;
 		bindings_up(&f->bindings, side, bindings_lost);
 	}
@@ -302,6 +305,7 @@ static void count(struct failover *f)
 	for (int side = 0; side < SIDES; side++)
 		counter_set(&c->owed[side], bindings_owed(&f->bindings, (enum side)side));
 	counter_set(&c->refused, f->bindings.refused);
+	counter_set(&c->moved, f->mover.total);
 	counter_set(&c->peers_cut, notices_peer_cut(&f->notices, f->now_ms));
 }
 
@@ -319,6 +323,8 @@ void routing_advance(struct failover *f)
 	outgoing_answer(f);
 	incoming_tick(f);
 	send_notice(f);
+	if (f->primary == PRIMARY_GOOD && f->fallback_up)
+		mover_tick(&f->mover, f->below[SIDE_FALLBACK].bus, f->now_ms);
 	if (f->route != ROUTE_DOWN) /* else it is all that is left of what the dead buses had */
 		window_prune(&f->window, f->now_ms);
 	count(f);

@@ -219,7 +219,10 @@ static int rabbitmq_publish(void *impl, struct bus_publication *publication)
 	if (!letter)
 		return BUS_E_BUSY;
 	r->free_letters = letter->next;
-	*letter = (struct letter){.mail.kind = MAIL_LETTER, .kind = LETTER_PUBLICATION, .publication = publication};
+	*letter = (struct letter){.mail.kind = MAIL_LETTER,
+	                          .kind = LETTER_PUBLICATION,
+	                          .handed_over = publication->reach == BUS_TO_ABSENT,
+	                          .publication = publication};
 	r->publications_out++;
 	publisher_send(r->publisher, &letter->mail);
 	return 0;

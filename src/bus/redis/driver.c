@@ -73,6 +73,7 @@ static size_t take_subscriber(struct redis *r)
 		} else {
 			inbox_flush(r);
 			on_lost(r);
+			store_on_subscriber_lost(r);
 			subscriber_on_lost(r);
 		}
 	}
@@ -148,6 +149,16 @@ static int redis_publish(void *impl, struct bus_publication *publication)
 static int redis_announce(void *impl, struct str body)
 {
 	return takes_work(impl) ? outbox_announce(impl, body) : BUS_E_UNAVAILABLE;
+}
+
+static int redis_stored_fetch(void *impl)
+{
+	return takes_work(impl) ? store_fetch(impl) : BUS_E_UNAVAILABLE;
+}
+
+static int redis_stored_moved(void *impl, size_t n)
+{
+	return takes_work(impl) ? store_moved(impl, n) : BUS_E_UNAVAILABLE;
 }
 
 static void redis_settle(void *impl, struct bus_delivery *delivery, enum bus_settle_how how)
@@ -296,4 +307,6 @@ const struct bus_driver bus_redis_driver = {
     .settle = redis_settle,
     .turn = redis_turn,
     .announce = redis_announce,
+    .stored_fetch = redis_stored_fetch,
+    .stored_moved = redis_stored_moved,
 };

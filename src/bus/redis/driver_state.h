@@ -21,6 +21,7 @@ enum request_kind {
 	REQUEST_CHECK,
 	REQUEST_NODES,    /* to subscribe to the channel of all nodes */
 	REQUEST_ANNOUNCE, /* a word to them */
+	REQUEST_STORE,    /* of store.c */
 };
 
 /* Both links are there, but do they lead to the same server? A message over the one must find the other. */
@@ -54,6 +55,17 @@ struct delivery {
 	struct bus_delivery bus; /* last: ends in an array */
 };
 
+/* Reading the stream of absent users' messages, for whoever moves them. */
+enum store_step { STORE_IDLE, STORE_TURN, STORE_READ, STORE_LENT, STORE_DELETE, STORE_LEAVE };
+
+struct store {
+	enum store_step step;
+	struct request request;
+	char after[32];               /* the last entry seen; empty: from the beginning */
+	char ids[BUS_STORED_MAX][32]; /* lent */
+	size_t n;
+};
+
 struct redis {
 	struct bus *bus;
 	const struct bus_config *config;
@@ -71,6 +83,7 @@ struct redis {
 	struct request nodes_request;
 	struct request announce_request;
 	bool announce_out;
+	struct store store;
 	bool check_out; /* it is with the publisher, perhaps from before a link was lost */
 
 	enum bus_state state; /* what core has been told */
@@ -94,6 +107,7 @@ struct redis {
 	uint64_t strays_retry_ms;
 	struct log_limit strays_limit;
 	struct log_limit dropped_limit;
+	struct log_limit store_limit;
 
 	struct envelope envelope; /* of the message being decoded */
 	struct buf scratch;
@@ -126,5 +140,12 @@ void inbox_on_stray_lost(struct redis *r, struct request *request); /* it will b
 void inbox_send_strays(struct redis *r);
 void inbox_abandon(struct redis *r); /* makes strays of what core has not settled */
 void inbox_free(struct redis *r);
+
+/* store.c */
+int store_fetch(struct redis *r);
+int store_moved(struct redis *r, size_t n);
+void store_on_answer(struct redis *r, const redisReply *reply);
+void store_on_lost(struct redis *r); /* the publisher */
+void store_on_subscriber_lost(struct redis *r);
 
 #endif

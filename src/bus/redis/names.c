@@ -5,13 +5,14 @@
 
 int redis_names_init(struct redis_names *names, const char *prefix, const char *node_id, const char *epoch)
 {
-	const size_t tail = sizeof(".nodes:all"); /* the longest of the tails */
+	const size_t tail = sizeof(".offline.turn"); /* the longest of the tails */
 
 	if (strlen(prefix) + tail > CHANNEL_HEAD_MAX)
 		return -EINVAL;
 	snprintf(names->users, sizeof(names->users), "%s.users:", prefix);
 	snprintf(names->rooms, sizeof(names->rooms), "%s.rooms:", prefix);
 	snprintf(names->offline, sizeof(names->offline), "%s.offline", prefix);
+	snprintf(names->turn, sizeof(names->turn), "%s.offline.turn", prefix);
 	snprintf(names->nodes, sizeof(names->nodes), "%s.nodes:all", prefix);
 	snprintf(names->check, sizeof(names->check), "%s.nodes:node.%s.%s", prefix, node_id, epoch);
 	return 0;

@@ -15,6 +15,7 @@ struct redis_names {
 	char users[CHANNEL_HEAD_MAX]; /* what a user's channel begins with */
 	char rooms[CHANNEL_HEAD_MAX];
 	char offline[CHANNEL_HEAD_MAX]; /* the stream of absent users' messages */
+	char turn[CHANNEL_HEAD_MAX];    /* whose turn it is to move what is in there */
 	char nodes[CHANNEL_HEAD_MAX];   /* the channel of all nodes */
 	char check[CHANNEL_MAX + 1];    /* a channel that only this life of the node subscribes to */
 };

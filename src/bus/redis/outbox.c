@@ -197,6 +197,8 @@ void outbox_on_answer(struct redis *r, struct pipeline_answer *answer)
 		on_check(r, answer->reply);
 	} else if (answer->request->kind == REQUEST_ANNOUNCE) {
 		on_announced(r, answer->reply);
+	} else if (answer->request->kind == REQUEST_STORE) {
+		store_on_answer(r, answer->reply);
 	} else if (letter->handed_over) {
 		on_handed_over(r, letter, answer->reply);
 	} else {
@@ -210,6 +212,7 @@ void outbox_on_lost(struct redis *r)
 	struct request *request;
 
 	r->check_out = r->announce_out = false;
+	store_on_lost(r);
 	while ((request = pipeline_take_unanswered(&r->publisher))) {
 		if (request->kind == REQUEST_STRAY)
 			inbox_on_stray_lost(r, request);

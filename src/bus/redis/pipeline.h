@@ -25,7 +25,7 @@
 #include "bus/redis/counters.h"
 #include "bus/redis/resolve.h"
 
-#define PIPELINE_ARGS_MAX 16
+#define PIPELINE_ARGS_MAX 40
 #define PIPELINE_GREETING_MAX 3
 
 enum pipeline_state { PIPELINE_PAUSED, PIPELINE_RESOLVING, PIPELINE_CONNECTING, PIPELINE_LOGIN, PIPELINE_UP };

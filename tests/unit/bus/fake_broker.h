@@ -20,6 +20,7 @@
 #define KEYS 4 /* three rooms and a user */
 #define USER_KEY 3
 #define STEP_MS 10
+#define STORED_AT_ONCE 3
 #define WINDOW 16 /* publishes and binds under way on one link */
 #define MESSAGES_MAX 20000
 
@@ -42,10 +43,13 @@ enum item_kind {
 	TO_BROKER_BIND,
 	TO_BROKER_UNBIND,
 	TO_BROKER_ANNOUNCE,
+	TO_BROKER_FETCH, /* what is kept for absent users */
+	TO_BROKER_MOVED, /* so many of them (`key`) are elsewhere */
 	TO_NODE_PUBLISHED,
 	TO_NODE_BOUND,
 	TO_NODE_DELIVERY,
 	TO_NODE_ANNOUNCED,
+	TO_NODE_STORED,
 	TO_NODE_BLOCKED,
 	TO_NODE_UNBLOCKED,
 };
@@ -63,9 +67,11 @@ struct item {
 	uint64_t due_ms;
 	uint64_t number; /* of the publish or bind */
 	int key;
+	int node;
 	enum bus_publish_result result;
 	struct bus_publication *message; /* a copy */
 	struct queued *queued;
+	struct bus_publication *stored[STORED_AT_ONCE];
 	char text[256];
 };
 
@@ -105,7 +111,9 @@ struct broker {
 	bool keeps; /* queues for those who are away */
 	bool dead, frozen, blocked;
 	struct link links[NODES];
-	struct item *ghosts; /* sent to it while it was frozen, over links that are gone */
+	struct queued *store; /* messages of absent users */
+	int turn;             /* 1 + the node that reads it; 0: nobody */
+	struct item *ghosts;  /* sent to it while it was frozen, over links that are gone */
 };
 
 struct fake_delivery {
@@ -168,6 +176,8 @@ static struct item *item_new(struct item **list, enum item_kind kind)
 static void item_free(struct item *item)
 {
 	bus_publication_free(item->message);
+	for (int i = 0; i < STORED_AT_ONCE; i++)
+		bus_publication_free(item->stored[i]);
 	free(item);
 }
 
@@ -191,39 +201,46 @@ static struct bus_publication *copy_of(const struct bus_publication *p)
 /* --- brokers --------------------------------------------------------------------------------------------------------
  */
 
-static void enqueue(struct link *link, const struct bus_publication *message)
+static void enqueue(struct queued **queue, const struct bus_publication *message)
 {
 	struct queued *q = calloc(1, sizeof(*q));
 	q->message = copy_of(message);
-	DL_APPEND(link->queue, q);
+	DL_APPEND(*queue, q);
 }
 
-static void dequeue(struct link *link, struct queued *q)
+static void dequeue(struct queued **queue, struct queued *q)
 {
-	DL_DELETE(link->queue, q);
+	DL_DELETE(*queue, q);
 	bus_publication_free(q->message);
 	free(q);
+}
+
+static enum bus_publish_result broker_store(struct broker *b, const struct bus_publication *message)
+{
+	messages[record_of(&message->message)].offline++;
+	enqueue(&b->store, message);
+	return BUS_UNROUTED;
 }
 
 static enum bus_publish_result broker_route(struct broker *b, const struct bus_publication *message)
 {
 	int key = key_index(&message->key), receivers = 0;
 
+	if (message->reach == BUS_TO_ABSENT)
+		return broker_store(b, message);
 	for (int i = 0; i < NODES; i++) {
 		struct link *link = &b->links[i];
 		if (!link->bound[key] || (!b->keeps && !link->up))
 			continue;
 		receivers++;
 		if (b->keeps)
-			enqueue(link, message);
+			enqueue(&link->queue, message);
 		else
 			item_new(&link->out, TO_NODE_DELIVERY)->message = copy_of(message);
 	}
 	if (receivers || key != USER_KEY)
 		return BUS_CONFIRMED;
-	if (message->reach == BUS_TO_ANYBODY)
-		messages[record_of(&message->message)].offline++;
-	return BUS_UNROUTED;
+	return message->reach == BUS_TO_ANYBODY ? broker_store(b, message) : BUS_UNROUTED;
 }
 
 static void announce_to_all(struct broker *b, const char *text)
@@ -231,6 +248,27 @@ static void announce_to_all(struct broker *b, const char *text)
 	for (int i = 0; i < NODES; i++)
 		if (b->links[i].up)
 			snprintf(item_new(&b->links[i].out, TO_NODE_ANNOUNCED)->text, sizeof(((struct item *)0)->text), "%s", text);
+}
+
+static void broker_read_store(struct broker *b, struct link *link)
+{
+	struct item *answer = item_new(&link->out, TO_NODE_STORED);
+	int n = 0;
+
+	if (b->turn && b->turn != link->node + 1)
+		return;
+	for (struct queued *q = b->store; q && n < STORED_AT_ONCE; q = q->next)
+		answer->stored[n++] = copy_of(q->message);
+	b->turn = n ? link->node + 1 : 0;
+}
+
+static void broker_delete_moved(struct broker *b, int n)
+{
+	for (; n > 0; n--) {
+		messages[record_of(&b->store->message->message)].offline--;
+		dequeue(&b->store, b->store);
+	}
+	b->turn = 0;
 }
 
 /* `link` is NULL for what a link that is gone has left behind. */
@@ -248,10 +286,19 @@ static void broker_take(struct broker *b, struct link *link, struct item *item)
 		if (link)
 			link->bound[item->key] = item->kind == TO_BROKER_BIND;
 		break;
+	case TO_BROKER_FETCH:
+		if (link)
+			broker_read_store(b, link);
+		return;
+	case TO_BROKER_MOVED:
+		if (b->turn == item->node + 1)
+			broker_delete_moved(b, item->key);
+		return;
 	default:
 		announce_to_all(b, item->text);
+		return;
 	}
-	if (!link || item->kind == TO_BROKER_ANNOUNCE)
+	if (!link)
 		return;
 	answer = item_new(&link->out, item->kind == TO_BROKER_PUBLISH ? TO_NODE_PUBLISHED : TO_NODE_BOUND);
 	answer->number = item->number;
@@ -313,12 +360,14 @@ static void cut(struct link *link, uint64_t notice_after_ms)
 			continue;
 		}
 		if (arrives)
-			broker_take(b, item->kind == TO_BROKER_PUBLISH ? NULL : link, item);
+			broker_take(b, item->kind == TO_BROKER_PUBLISH || item->kind == TO_BROKER_FETCH ? NULL : link, item);
 		item_free(item);
 		if (!arrives)
 			clear_items(&link->in);
 	}
 	clear_items(&link->out);
+	if (b->turn == link->node + 1)
+		b->turn = 0; /* as it would expire */
 	DL_FOREACH(link->queue, q)
 		q->sent = false;
 	if (!b->keeps) {
@@ -343,7 +392,7 @@ static void kill_broker(enum side side, bool bindings_too)
 		struct link *link = &b->links[i];
 		cut(link, chance(200));
 		while (link->queue)
-			dequeue(link, link->queue);
+			dequeue(&link->queue, link->queue);
 		if (bindings_too) {
 			memset(link->bound, 0, sizeof(link->bound));
 			link->lost = true;
@@ -438,7 +487,7 @@ static void fake_close(void *impl)
 	clear_items(&link->in);
 	clear_items(&link->out);
 	while (link->queue)
-		dequeue(link, link->queue);
+		dequeue(&link->queue, link->queue);
 	DL_FOREACH_SAFE(link->lent, lent, next) {
 		bus_delivery_deinit(&lent->d);
 		free(lent);
@@ -509,6 +558,37 @@ static int fake_announce(void *impl, struct str body)
 	return 0;
 }
 
+static int fake_stored_fetch(void *impl)
+{
+	struct link *link = impl;
+
+	if (link->up)
+		item_new(&link->in, TO_BROKER_FETCH);
+	return 0;
+}
+
+static int fake_stored_moved(void *impl, size_t n)
+{
+	struct link *link = impl;
+
+	if (link->up) {
+		struct item *item = item_new(&link->in, TO_BROKER_MOVED);
+		item->key = (int)n;
+		item->node = link->node;
+	}
+	return 0;
+}
+
+static void fake_stored(struct link *link, const struct item *item)
+{
+	struct bus_stored stored[STORED_AT_ONCE];
+	size_t n = 0;
+
+	for (; n < STORED_AT_ONCE && item->stored[n]; n++)
+		stored[n] = (struct bus_stored){item->stored[n]->key, item->stored[n]->message};
+	bus_up_stored(link->bus, stored, n);
+}
+
 static void fake_settle(void *impl, struct bus_delivery *d, enum bus_settle_how how)
 {
 	struct link *link = impl;
@@ -517,7 +597,7 @@ static void fake_settle(void *impl, struct bus_delivery *d, enum bus_settle_how 
 	ck_assert_ptr_eq(lent->link, link);
 	(void)how;
 	if (lent->queued && lent->life == link->life)
-		dequeue(link, lent->queued);
+		dequeue(&link->queue, lent->queued);
 	DL_DELETE(link->lent, lent);
 	bus_delivery_deinit(d);
 	free(lent);
@@ -579,6 +659,9 @@ static void fake_item(struct link *link, struct item *item)
 		break;
 	case TO_NODE_DELIVERY:
 		fake_deliver(link, item);
+		break;
+	case TO_NODE_STORED:
+		fake_stored(link, item);
 		break;
 	case TO_NODE_ANNOUNCED:
 		bus_up_announced(link->bus, str_from(item->text));
@@ -642,7 +725,9 @@ static const struct bus_driver fake_drivers[SIDES] = {
                        .publish = fake_publish,
                        .settle = fake_settle,
                        .turn = fake_turn,
-                       .announce = fake_announce},
+                       .announce = fake_announce,
+                       .stored_fetch = fake_stored_fetch,
+                       .stored_moved = fake_stored_moved},
 };
 
 static int open_on_fakes(struct bus *bus, const struct bus_config *config, const struct bus_env *env, void **implp)

@@ -295,8 +295,11 @@ static void grid_close(void)
 {
 	for (int i = 0; i < NODES; i++)
 		bus_close(nodes[i].bus);
-	for (int side = 0; side < SIDES; side++)
+	for (int side = 0; side < SIDES; side++) {
 		clear_items(&brokers[side].ghosts);
+		while (brokers[side].store)
+			dequeue(&brokers[side].store, brokers[side].store);
+	}
 }
 
 static uint64_t grid_metric(int node, const char *line_start)

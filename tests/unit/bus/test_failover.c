@@ -323,6 +323,58 @@ START_TEST(order_to_a_user_while_a_node_is_cut_off)
 }
 END_TEST
 
+/* What the fallback kept for absent users goes to where the primary keeps it. */
+START_TEST(absent_users_messages_are_moved)
+{
+	enum { N = 20 };
+	grid_up(25);
+	kill_broker(SIDE_PRIMARY, false);
+	RUN_UNTIL(all_on("fallback"), 3000);
+	for (int i = 0; i < N; i++) {
+		ck_assert_int_ge(publish(i % NODES, USER_KEY), 0);
+		grid_run(50);
+	}
+	struct queued *q;
+	int kept;
+	DL_COUNT(brokers[SIDE_FALLBACK].store, q, kept);
+	ck_assert_int_eq(kept, N);
+	start_broker(SIDE_PRIMARY);
+	RUN_UNTIL(!brokers[SIDE_FALLBACK].store, 60000);
+	DL_COUNT(brokers[SIDE_PRIMARY].store, q, kept);
+	ck_assert_int_eq(kept, N);
+	for (int i = 0; i < N; i++)
+		ck_assert_int_eq(messages[i].offline, 1);
+	ck_assert_uint_eq(grid_metric(0, "grid_failover_moved_total ") + grid_metric(1, "grid_failover_moved_total ") +
+	                      grid_metric(2, "grid_failover_moved_total "),
+	                  N);
+	grid_close();
+}
+END_TEST
+
+/* Dies the primary meanwhile, nothing is deleted that it has not confirmed. */
+START_TEST(moving_is_interrupted)
+{
+	enum { N = 20 };
+	grid_up(400 + (uint64_t)_i);
+	kill_broker(SIDE_PRIMARY, false);
+	RUN_UNTIL(all_on("fallback"), 3000);
+	for (int i = 0; i < N; i++) {
+		publish(i % NODES, USER_KEY);
+		grid_run(50);
+	}
+	start_broker(SIDE_PRIMARY);
+	RUN_UNTIL(brokers[SIDE_PRIMARY].store, 60000);
+	grid_run(chance(300));
+	cut(link_of(_i % 2 ? SIDE_PRIMARY : SIDE_FALLBACK, 0), 20);
+	cut(link_of(_i % 2 ? SIDE_PRIMARY : SIDE_FALLBACK, 1), 20);
+	cut(link_of(_i % 2 ? SIDE_PRIMARY : SIDE_FALLBACK, 2), 20);
+	RUN_UNTIL(!brokers[SIDE_FALLBACK].store, 120000);
+	for (int i = 0; i < N; i++)
+		ck_assert_int_ge(messages[i].offline, 1);
+	grid_close();
+}
+END_TEST
+
 /* --- the fallback fails ------------------------------------------------------------------------------------------- */
 
 START_TEST(nobody_notices_the_fallback)
@@ -504,6 +556,7 @@ int main(void)
 	    a_node_that_is_cut_off_dies,
 	    absent_users_while_a_node_is_cut_off,
 	    order_to_a_user_while_a_node_is_cut_off,
+	    absent_users_messages_are_moved,
 	    nobody_notices_the_fallback,
 	    both_die_and_lose_all_keys,
 	    a_start_without_the_primary,
@@ -515,6 +568,7 @@ int main(void)
 	    no_return_before_all_keys_are_bound,
 	    the_fallback_dies_while_it_is_all_there_is,
 	    both_die_and_the_primary_comes_back,
+	    moving_is_interrupted,
 	};
 	Suite *suite = suite_create("bus.failover");
 	TCase *tcase = tcase_create("all");

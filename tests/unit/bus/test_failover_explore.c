@@ -67,6 +67,7 @@ static void finish(void)
 	run_busy(20000);
 	grid_run(5000);
 	RUN_UNTIL(all_on("primary"), 120000);
+	RUN_UNTIL(!brokers[SIDE_FALLBACK].store, 120000);
 	for (int i = 0; i < NODES; i++)
 		for (int key = 0; key < KEYS; key++)
 			RUN_UNTIL(!nodes[i].members[key].asked &&

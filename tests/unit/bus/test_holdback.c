@@ -12,12 +12,14 @@ static const struct holdback_limits limits = {.held = 4, .hold_ms = 500, .stream
 static struct holdback *h;
 static struct bus_delivery pool[64];
 static size_t used;
+static unsigned life; /* of both buses */
 static char got[256]; /* the numbers, in the order in which they went on */
 
 static void setup(void)
 {
 	h = holdback_new(&limits);
 	used = 0;
+	life = 0;
 	got[0] = '\0';
 }
 
@@ -42,7 +44,7 @@ static void come_of(uint64_t stream, uint64_t seq, enum side side, uint64_t now)
 {
 	struct bus_delivery *d = &pool[used++];
 
-	*d = (struct bus_delivery){.stream = stream, .seq = seq, .side = (uint8_t)side};
+	*d = (struct bus_delivery){.stream = stream, .seq = seq, .way = (uint8_t)way_of(side, life)};
 	if (holdback_pass(h, d, now))
 		note(d);
 	let_go(now);
@@ -55,7 +57,7 @@ static void come(uint64_t seq, enum side side, uint64_t now)
 
 static void come_again(uint64_t seq, enum side side, uint64_t now)
 {
-	const struct bus_delivery d = {.stream = 1, .seq = seq, .side = (uint8_t)side};
+	const struct bus_delivery d = {.stream = 1, .seq = seq, .way = (uint8_t)way_of(side, life)};
 	holdback_repeat(h, &d, now);
 	let_go(now);
 }
@@ -123,6 +125,18 @@ START_TEST(what_comes_again_frees_the_first)
 }
 END_TEST
 
+START_TEST(a_bus_that_was_lost_is_another_way)
+{
+	come(15, F, 0);
+	life++;
+	come(18, F, 10);
+	ck_assert_str_eq(got, "15 ");
+	come(16, F, 20); /* published again, for those who missed it */
+	come(17, F, 20);
+	ck_assert_str_eq(got, "15 16 17 18 ");
+}
+END_TEST
+
 START_TEST(streams_are_by_themselves)
 {
 	come_of(1, 5, P, 0);
@@ -184,6 +198,7 @@ int main(void)
 	    but_not_for_long,
 	    a_bus_that_goes_on_frees_what_was_before,
 	    what_comes_again_frees_the_first,
+	    a_bus_that_was_lost_is_another_way,
 	    streams_are_by_themselves,
 	    a_sender_that_starts_again_is_followed,
 	    a_stream_long_silent_is_a_new_one,
