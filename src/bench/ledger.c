@@ -166,10 +166,17 @@ static struct message *settle(struct ledger *ledger, const struct message_id *id
 	return message;
 }
 
+/* Backends' threads look at the clock themselves, so that what they tell may be a little older than what is known. */
+static void lengthen(uint64_t *longest_usp, uint64_t since_us, uint64_t now_us)
+{
+	if (now_us > since_us + *longest_usp)
+		*longest_usp = now_us - since_us;
+}
+
 static void end_ack_gap(struct ledger *ledger, uint64_t now_us)
 {
-	if (ledger->due_since_us && now_us - ledger->due_since_us > ledger->counted.longest_ack_gap_us)
-		ledger->counted.longest_ack_gap_us = now_us - ledger->due_since_us;
+	if (ledger->due_since_us)
+		lengthen(&ledger->counted.longest_ack_gap_us, ledger->due_since_us, now_us);
 	ledger->due_since_us = 0;
 }
 
@@ -236,9 +243,8 @@ static void end_gap(struct ledger *ledger, struct subscription *subscription, ui
 {
 	const struct target *target = &ledger->targets[subscription->target];
 
-	if (subscription->heard < target->n &&
-	    now_us - target->published_us[subscription->heard] > ledger->counted.longest_gap_us)
-		ledger->counted.longest_gap_us = now_us - target->published_us[subscription->heard];
+	if (subscription->heard < target->n)
+		lengthen(&ledger->counted.longest_gap_us, target->published_us[subscription->heard], now_us);
 	subscription->heard = target->n;
 }
 

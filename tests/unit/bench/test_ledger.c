@@ -467,6 +467,21 @@ START_TEST(the_time_without_acknowledgements_counts_while_something_is_due)
 }
 END_TEST
 
+START_TEST(what_is_told_late_is_no_gap)
+{
+	begin();
+	struct subscription *s = subscribe(ROOM_A, "s");
+	struct message_id id = publish(P0, ROOM_A);
+	now -= MS;
+	acknowledge(id);
+	receive(s, id);
+	tally();
+	ck_assert_uint_eq(t.longest_ack_gap_us, 0);
+	ck_assert_uint_eq(t.longest_gap_us, 0);
+	done();
+}
+END_TEST
+
 /* --- findings ----------------------------------------------------------------------------------------------------- */
 
 static bool is(const struct ledger_example *e, enum finding finding, uint32_t target, uint32_t number,
@@ -586,5 +601,5 @@ CHECK_MAIN("bench.ledger", all_is_well, only_what_was_published_after_the_join_i
            again_at_a_later_session_is_repeated_not_doubled, kept_for_a_later_session_is_just_delivered,
            a_notification_of_another_user_is_misrouted, silence_counts_while_something_is_published,
            silence_to_the_end_counts_up_to_the_last_message,
-           the_time_without_acknowledgements_counts_while_something_is_due, names_the_first_of_each_kind,
-           agrees_with_a_table_of_everything)
+           the_time_without_acknowledgements_counts_while_something_is_due, what_is_told_late_is_no_gap,
+           names_the_first_of_each_kind, agrees_with_a_table_of_everything)
