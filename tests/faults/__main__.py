@@ -55,7 +55,8 @@ def parse():
 
 
 def chosen(options):
-    cases = [case for case in CASES if case.name in (options.only or NAMES) and case.table in (options.table or report.HEADS)]
+    cases = [case for case in CASES
+             if case.name in (options.only or NAMES) and case.table in (options.table or report.HEADS)]
     if options.quick:
         cases = [case.quickly() for case in cases if case.quick is not None]
     return cases
@@ -104,7 +105,7 @@ def main():
         return 0
     if options.list:
         for case in CASES:
-            print(f"{case.name:22} {case.title.replace('`', '')}")
+            print(f"{case.name:27} {case.title.replace('`', '')}")
         return 0
     # As Ctrl-C: everything is stopped on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -7,7 +7,7 @@ HEADS = {
     "rabbitmq": ("fault", "acknowledged", "delivered", "offline", "lost", "doubled", "disordered", "longest gap",
                  "must be 0"),
     "fallback": ("fault", "acknowledged", "refused", "delivered", "lost", "doubled", "disordered", "longest gap",
-                 "must be 0"),
+                 "at most", "must be 0"),
 }
 
 
@@ -63,16 +63,13 @@ class Outcome:
             return str(self.count(column))
         return f"{self.count(column)} (rooms {self.result['rooms'][column]}, users {self.result['users'][column]})"
 
-    @property
-    def promise(self):
-        gap = (f"gap at most {self.case.gap} s",) if self.case.gap else ()
-        return ", ".join(self.case.promise + gap)
-
     def cell(self, column):
         if column == "fault":
             return self.case.title
         if column == "must be 0":
-            return self.promise
+            return ", ".join(self.case.promise)
+        if column == "at most":
+            return f"{self.case.gap} s" if self.case.gap else "–"
         if self.problem:
             return "–"
         return f"{self.gap:.1f} s" if column == "longest gap" else self.split(column)
