@@ -39,12 +39,13 @@ static const char *need(const char *driver, const char *name)
 static const char *settings(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static const char *settings(const char *fmt, ...)
 {
-	char *text = NULL; /* kept until the end */
+	static char texts[3][2048]; /* as many as are made */
+	static size_t n;
+	char *text = texts[n++];
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		exit(2);
+	vsnprintf(text, sizeof(texts[0]), fmt, ap);
 	va_end(ap);
 	return text;
 }

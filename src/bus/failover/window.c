@@ -59,16 +59,6 @@ static void fall_out(struct window *w, struct kept *kept)
 	release(kept);
 }
 
-void window_deinit(struct window *w)
-{
-	struct kept *kept, *next;
-
-	DL_FOREACH_SAFE(w->all, kept, next) {
-		kept->asked = bus_publication_free(kept->asked);
-		fall_out(w, kept);
-	}
-}
-
 struct kept *window_add(struct window *w, struct bus_publication *asked, uint64_t seq, uint64_t hash, uint64_t now_ms)
 {
 	struct message numbered = asked->message;
@@ -150,6 +140,19 @@ void window_outcome(struct window *w, struct kept *kept, enum side side, enum bu
 	DL_DELETE2(w->sent[side], kept, on[side].prev, on[side].next);
 	kept->on[side].stage = (uint8_t)stages[result];
 	release(kept);
+}
+
+void window_deinit(struct window *w)
+{
+	struct kept *kept, *next;
+
+	for (int side = 0; side < SIDES; side++)
+		while (w->sent[side])
+			window_outcome(w, w->sent[side], (enum side)side, BUS_FAILED);
+	DL_FOREACH_SAFE(w->all, kept, next) {
+		kept->asked = bus_publication_free(kept->asked);
+		fall_out(w, kept);
+	}
 }
 
 struct bus_publication *window_answer(struct window *w, struct kept *kept, bool forget)

@@ -61,7 +61,7 @@ struct window {
 };
 
 void window_init(struct window *w, const struct window_limits *limits);
-/* Frees all; nothing may be sent. */
+/* Frees all. Those who had copies that were sent have freed them, and say nothing more. */
 void window_deinit(struct window *w);
 
 /* Keeps what core asks to be published, numbered; `hash` is of its key. NULL: out of memory, and it still is core's. */

@@ -42,7 +42,8 @@ static void node_message(void *ctx, struct bus_delivery *const *batch, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		struct bus_delivery *d = batch[i];
-		const char *data = strstr((const char *)d->targets[0].frame->data + 2, "\"data\":");
+		const struct msgbuf *frame = d->targets[0].frame;
+		const char *data = memmem(frame->data, frame->len, "\"data\":", strlen("\"data\":"));
 		ck_assert_ptr_nonnull(data);
 		int record = atoi(data + strlen("\"data\":"));
 		struct message_record *m = &messages[record];

@@ -54,7 +54,7 @@ START_TEST(the_longest_names_fit)
 	memset(id, 'i', sizeof(id));
 	id[NODE_ID_MAX] = prefix[CHANNEL_HEAD_MAX] = '\0';
 	ck_assert_int_eq(redis_names_init(&names, prefix, id, "01ARZ3NDEKTSV4RRFFQ69G5FAV"), -EINVAL);
-	prefix[CHANNEL_HEAD_MAX - strlen(".nodes:all") - 1] = '\0';
+	prefix[CHANNEL_HEAD_MAX - strlen(".offline.turn") - 1] = '\0';
 	ck_assert_int_eq(redis_names_init(&names, prefix, id, "01ARZ3NDEKTSV4RRFFQ69G5FAV"), 0);
 	ck_assert_str_eq(names.check + strlen(names.check) - 4, "5FAV");
 	ck_assert_int_eq(key_from_name(KEY_USER, (struct str){name, sizeof(name)}, &key), 0);

@@ -139,6 +139,19 @@ START_TEST(lives_on_while_a_copy_is_under_way)
 }
 END_TEST
 
+START_TEST(the_end_comes_with_copies_under_way)
+{
+	struct kept *old = add(1, 0), *young = add(2, 9000);
+
+	send(old, P, 0);
+	send(young, P, 9000);
+	send(young, F, 9000);
+	answer(old, false);
+	window_prune(&w, 10000); /* teardown frees all, under the leak checker */
+	ck_assert_uint_eq(w.n, 1);
+}
+END_TEST
+
 START_TEST(what_failed_is_forgotten)
 {
 	struct kept *kept = add(1, 0);
@@ -196,6 +209,7 @@ int main(void)
 	    not_while_it_waits_to_be_sent,
 	    bytes_are_bounded,
 	    lives_on_while_a_copy_is_under_way,
+	    the_end_comes_with_copies_under_way,
 	    what_failed_is_forgotten,
 	    waiting_ones_are_sent_by_age,
 	    outcomes_are_remembered,
