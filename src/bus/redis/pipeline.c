@@ -162,6 +162,16 @@ static int lose(struct pipeline *p, uint64_t now_ms)
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
+/* Also a frozen server keeps its connections: one that leaves something unanswered is gone. */
+static bool is_overdue(const struct pipeline *p, uint64_t now_ms)
+{
+	uint64_t since_ms = p->heard_ms > p->asked_since_ms ? p->heard_ms : p->asked_since_ms;
+
+	return p->asked.head && now_ms >= since_ms + (uint64_t)p->config->ping_timeout;
+}
+
+/* Reads only when the loop has said that there is something; and before the watchdog bites: after a pause of our own its
+ * timer may come first. */
 static int read_reply(struct pipeline *p, uint64_t now_ms, redisReply **replyp)
 {
 	redisContext *c = p->context;
@@ -179,9 +189,12 @@ static int read_reply(struct pipeline *p, uint64_t now_ms, redisReply **replyp)
 			p->wake(p->wake_arg); /* others first; what TLS holds back makes no socket readable */
 			return PIPELINE_E_NOTHING;
 		}
+		if (!p->unread && !is_overdue(p, now_ms))
+			return PIPELINE_E_NOTHING;
 		if (redisBufferRead(c) != REDIS_OK)
 			return pipeline_fail(p, "reading: %s", p->tls && tls_why() ? tls_why() : c->errstr);
-		if (c->reader->len == before)
+		p->unread = c->reader->len != before;
+		if (!p->unread)
 			return PIPELINE_E_NOTHING;
 		p->heard_ms = now_ms;
 	}
@@ -194,16 +207,13 @@ static bool is_message(const redisReply *reply)
 	       strcmp(reply->element[0]->str, "message") == 0;
 }
 
-/* Also a frozen server keeps its connections: one that leaves something unanswered is gone. */
 static int watchdog(struct pipeline *p, uint64_t now_ms)
 {
 	uint64_t timeout_ms = (uint64_t)p->config->ping_timeout;
-	uint64_t since_ms = p->heard_ms > p->asked_since_ms ? p->heard_ms : p->asked_since_ms;
 
-	if (p->asked.head) {
-		if (now_ms >= since_ms + timeout_ms)
-			return pipeline_fail(p, "no answer for %llu ms", (unsigned long long)(now_ms - since_ms));
-	} else if (now_ms >= p->heard_ms + timeout_ms / PINGS_A_TIMEOUT) {
+	if (is_overdue(p, now_ms))
+		return pipeline_fail(p, "no answer for %llu ms", (unsigned long long)timeout_ms);
+	if (!p->asked.head && now_ms >= p->heard_ms + timeout_ms / PINGS_A_TIMEOUT) {
 		counter_add(&p->counters->pings, 1);
 		pipeline_ask(p, &p->ping, &STR("PING"), 1);
 	}
@@ -292,4 +302,5 @@ void pipeline_wait(struct pipeline *p, uint64_t timeout_ms)
 		pipeline_socket_send(p);
 	struct pollfd fd = {.fd = p->context->fd, .events = (short)(p->unsent ? POLLIN | POLLOUT : POLLIN)};
 	(void)poll(&fd, 1, (int)timeout_ms);
+	p->unread = true;
 }

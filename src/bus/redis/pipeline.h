@@ -67,6 +67,7 @@ struct pipeline {
 	struct ev_prepare before_poll; /* what was asked during a turn of the loop goes out in one write */
 	bool watching;                 /* the three above are with the loop */
 	bool unsent;
+	bool unread;    /* the socket may have something */
 	bool connected; /* the socket says that connecting is over */
 	bool broken;    /* `why` says why; found outside of a turn */
 	char host[256];

@@ -31,6 +31,7 @@ static void on_readable(struct ev_loop *loop, struct ev_io *io, int revents)
 	struct pipeline *p = io->data;
 	(void)loop;
 	(void)revents;
+	p->unread = true;
 	p->wake(p->wake_arg);
 }
 
@@ -75,7 +76,7 @@ void pipeline_socket_close(struct pipeline *p)
 		ev_io_stop(p->loop, &p->writable);
 		ev_prepare_stop(p->loop, &p->before_poll);
 	}
-	p->watching = p->unsent = p->connected = p->broken = false;
+	p->watching = p->unsent = p->unread = p->connected = p->broken = false;
 	if (p->context)
 		redisFree(p->context);
 	p->context = NULL;
