@@ -108,6 +108,7 @@ class Rig:
             for number in range(1, self.case.nodes + 1):
                 self.nodes.append(self._new_node(family, number).start())
             undo.callback(self._let_go)
+            self.wait_nodes_ready()
             self.case.prepare(self)
             self._undo = undo.pop_all()
         return self
