@@ -170,8 +170,8 @@ static bool is_overdue(const struct pipeline *p, uint64_t now_ms)
 	return p->asked.head && now_ms >= since_ms + (uint64_t)p->config->ping_timeout;
 }
 
-/* Reads only when the loop has said that there is something; and before the watchdog bites: after a pause of our own its
- * timer may come first. */
+/* Reads only when the loop has said that there is something; and before the watchdog bites: after a pause of our own
+ * its timer may come first. */
 static int read_reply(struct pipeline *p, uint64_t now_ms, redisReply **replyp)
 {
 	redisContext *c = p->context;
