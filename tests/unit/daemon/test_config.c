@@ -305,10 +305,10 @@ START_TEST(checks_the_broker_only_where_there_is_one)
 	set[2] = "bus.driver=local";
 	loads(NULL, NULL, set);
 	done();
-	refuses(NULL, NULL, (const char *const[]){"stray.max=513", NULL},
-	        "--set: stray.max: expected at most half of bus.rabbitmq.prefetch (1024), got 513\n");
-	refuses(NULL, NULL, (const char *const[]){"bus.rabbitmq.prefetch=511", NULL},
-	        "--set: stray.max: expected at most half of bus.rabbitmq.prefetch (511), got 256\n");
+	refuses(NULL, NULL, (const char *const[]){"stray.max=257", NULL},
+	        "--set: stray.max: expected at most a quarter of bus.rabbitmq.prefetch (1024), got 257\n");
+	refuses(NULL, NULL, (const char *const[]){"bus.rabbitmq.prefetch=1023", NULL},
+	        "--set: stray.max: expected at most a quarter of bus.rabbitmq.prefetch (1023), got 256\n");
 }
 END_TEST
 
