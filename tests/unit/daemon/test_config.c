@@ -131,7 +131,7 @@ START_TEST(takes_every_type_from_a_file)
 	                    "listen = { addresses = [\"127.0.0.1\", \"::1\"]; port = 7000; };\n"
 	                    "heartbeat: { interval = \"20s\"; idle_timeout = 50000; };\n"
 	                    "limits: { frame = \"128K\"; queue = 200000; };\n"
-	                    "stray: { max = 3; };\n"
+	                    "stray: { max = 1; };\n"
 	                    "bus: {\n"
 	                    "  driver = \"rabbitmq\";\n"
 	                    "  rabbitmq: { addresses = (\"a:1\", \"[::1]:2\"); tls_verify = false; prefetch = 7L; };\n"
@@ -283,7 +283,7 @@ START_TEST(takes_what_does_fit)
 	done();
 	loads(NULL, NULL, (const char *const[]){"bus.rabbitmq.reconnect_min=10s", NULL});
 	done();
-	loads(NULL, NULL, (const char *const[]){"limits.queue=64K", "bus.rabbitmq.prefetch=512", NULL});
+	loads(NULL, NULL, (const char *const[]){"limits.queue=64K", "bus.rabbitmq.prefetch=1024", NULL});
 	done();
 	loads(NULL, NULL, (const char *const[]){"bus.driver=local", "stray.max=2000", NULL});
 	done();
