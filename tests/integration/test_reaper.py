@@ -105,7 +105,8 @@ async def test_nothing_for_a_killed_nodes_user_is_lost(nodes, grid, connect, off
         answers.append((data, (await writer.publish(user="absent", data=data))["routed"]))
         await writer.publish(room="loud", data=data)
         await asyncio.sleep(PAUSE)
-    assert (await writer.publish(user="absent", data="after"))["routed"] is False
+    while (await writer.publish(user="absent", data="after"))["routed"]:
+        await asyncio.sleep(0.02)  # for a moment the other node still catches every user's messages
     wanted = publisher.stop() + [(user_key("absent"), json.dumps(data).encode()) for data, _ in answers]
     await asyncio.to_thread(wait_offline, offline, wanted)
     routed = [routed for _, routed in answers]
@@ -120,12 +121,12 @@ async def test_nothing_is_lost_while_a_queue_with_many_bindings_goes(nodes, grid
     keys = 1500
     n1, n2 = nodes.on(grid, SETTINGS), nodes.on(grid, SETTINGS)
     await know_each_other(n1, n2)
-    n1.kill()
     connection = grid.connect("admin")
     channel = connection.channel()
     for i in range(keys):
         channel.queue_bind(queue_of(n1), "grid.users", f"user.many{i}.#")
     connection.close()
+    n1.kill()
     while ("grid.node." + n2.id, "user.#") not in grid.bindings_of("users"):
         assert exists(grid, queue_of(n1)), "it is gone, and nothing was caught"
         await asyncio.sleep(0.01)
