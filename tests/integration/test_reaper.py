@@ -137,6 +137,24 @@ async def test_nothing_is_lost_while_a_queue_with_many_bindings_goes(nodes, grid
     await asyncio.to_thread(wait_for, lambda: ("grid.node." + n2.id, "user.#") not in grid.bindings_of("users"))
 
 
+async def test_nothing_is_lost_while_a_node_makes_its_own_queue_anew(nodes, grid, offline, steady):
+    """Without a journal: the queue goes with all that the process before has bound to it."""
+    keys = 1500
+    node = nodes.on(grid, {**SETTINGS, "stray.hold_at_start": "0s", "stray.hold": "0s"})
+    connection = grid.connect("admin")
+    channel = connection.channel()
+    for i in range(keys):
+        channel.queue_bind(queue_of(node), "grid.users", f"user.many{i}.#")
+    connection.close()
+    await asyncio.to_thread(node.kill)
+    publishers = [steady([f"many{i}" for i in range(k, keys, 4)], pause=0.002) for k in range(4)]
+    await asyncio.to_thread(node.start)
+    wanted = [message for publisher in publishers for message in publisher.stop()]
+    assert "bus.queue_reset" in node.log
+    await asyncio.to_thread(wait_offline, offline, wanted)
+    assert not [key for _, key in grid.bindings_of("users") if key == "user.#"]
+
+
 async def test_an_owner_that_returns_gets_its_queue_back(nodes, grid, connect, offline, steady):
     n1, n2 = nodes.on(grid, SETTINGS), nodes.on(grid, SETTINGS)
     await know_each_other(n1, n2)

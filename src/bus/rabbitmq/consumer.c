@@ -251,11 +251,8 @@ static int on_frame(struct consumer *c, const amqp_frame_t *frame)
 		return on_bindings_frame(c, frame);
 	case CHANNEL_REAP:
 		return reaper_frame(c, frame);
-	default: {
-		int rc = link_closed_by(&c->link, frame);
-		c->scratch_open = c->scratch_open && rc == 0;
-		return rc < 0 ? rc : 0;
-	}
+	default:
+		return reset_on_frame(c, frame);
 	}
 }
 
@@ -313,7 +310,7 @@ static int on_event(struct consumer *c, const struct event *event)
 	if (event->kind != EVENT_REBIND)
 		return 0;
 	if (event->flag)
-		return queue_distrust(c);
+		return reset_distrust(c);
 	c->consuming.flag = true;
 	bind_anew(c);
 	return 0;
@@ -355,7 +352,7 @@ static int serve(struct consumer *c)
 			return read;
 		int rc = take_settled(c);
 		if (rc == 0)
-			rc = queue_step(c);
+			rc = reset_step(c);
 		if (rc == 0)
 			rc = reaper_step(c);
 		if (rc == 0)
@@ -363,7 +360,7 @@ static int serve(struct consumer *c)
 		if (rc != 0)
 			return rc;
 		release_buffers(c);
-		/* queue_step() may have read frames into the library. */
+		/* reset_step() may have read frames into the library. */
 		if (read == LINK_E_NOTHING && !amqp_frames_enqueued(c->link.conn) && !amqp_data_in_buffer(c->link.conn))
 			link_wait(&c->link, wait_ms(c), false);
 	}
