@@ -169,9 +169,7 @@ static void on_op_refused(struct consumer *c, struct op *op)
 		own_op_done(c);
 		return;
 	}
-	if (!op->unbind)
-		journal_add(c->journal, JOURNAL_UNBOUND, &op->key);
-	answer(c, op, BUS_BIND_REFUSED);
+	answer(c, op, BUS_BIND_REFUSED); /* it may be bound from before: the journal's last word on it stays */
 }
 
 /* The broker refused the oldest bind and closed the channel: the others go out again on a new one. If it is the queue
