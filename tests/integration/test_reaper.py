@@ -189,6 +189,27 @@ async def test_a_warm_start_does_not_trust_what_a_reaper_has_unbound(nodes, grid
     await client.wait_data("here", op="notify")
 
 
+async def test_messages_in_a_queue_that_is_not_trusted_do_not_hold_up_the_start(nodes, grid, connect, offline, steady,
+                                                                                 tmp_path):
+    """They are taken twice: held for their user first, then found again while the queue is emptied."""
+    settings = {**SETTINGS, "state_dir": tmp_path, "stray.hold_at_start": "5m"}
+    node = nodes.on(grid, settings)
+    await connect(node, "warm")
+    node.kill()
+    publisher = steady(["warm"], pause=0.01)
+    while len(publisher.confirmed) < 20:
+        await asyncio.sleep(0.01)
+    wanted = publisher.stop()
+    connection = grid.connect("admin")
+    for queue, key in grid.bindings_of("nodes"):
+        if queue == queue_of(node) and key.count(".") == 2:
+            connection.channel().queue_unbind(queue, "grid.nodes", key)
+    connection.close()
+    await asyncio.to_thread(node.start, 20)
+    assert " bus.warm_start " in node.log and " bus.queue_reset " in node.log
+    await asyncio.to_thread(wait_offline, offline, wanted)
+
+
 async def test_a_stopped_node_loses_its_queue_for_a_while(nodes, grid, connect, offline, steady):
     n1, n2 = nodes.on(grid, SETTINGS), nodes.on(grid, SETTINGS)
     await know_each_other(n1, n2)
