@@ -169,9 +169,7 @@ static void on_op_refused(struct consumer *c, struct op *op)
 		own_op_done(c);
 		return;
 	}
-	if (!op->unbind)
-		journal_add(c->journal, JOURNAL_UNBOUND, &op->key);
-	answer(c, op, BUS_BIND_REFUSED);
+	answer(c, op, BUS_BIND_REFUSED); /* it may be bound from before: the journal's last word on it stays */
 }
 
 /* The broker refused the oldest bind and closed the channel: the others go out again on a new one. If it is the queue
@@ -251,11 +249,8 @@ static int on_frame(struct consumer *c, const amqp_frame_t *frame)
 		return on_bindings_frame(c, frame);
 	case CHANNEL_REAP:
 		return reaper_frame(c, frame);
-	default: {
-		int rc = link_closed_by(&c->link, frame);
-		c->scratch_open = c->scratch_open && rc == 0;
-		return rc < 0 ? rc : 0;
-	}
+	default:
+		return reset_on_frame(c, frame);
 	}
 }
 
@@ -313,7 +308,7 @@ static int on_event(struct consumer *c, const struct event *event)
 	if (event->kind != EVENT_REBIND)
 		return 0;
 	if (event->flag)
-		return queue_distrust(c);
+		return reset_distrust(c);
 	c->consuming.flag = true;
 	bind_anew(c);
 	return 0;
@@ -355,7 +350,7 @@ static int serve(struct consumer *c)
 			return read;
 		int rc = take_settled(c);
 		if (rc == 0)
-			rc = queue_step(c);
+			rc = reset_step(c);
 		if (rc == 0)
 			rc = reaper_step(c);
 		if (rc == 0)
@@ -363,7 +358,7 @@ static int serve(struct consumer *c)
 		if (rc != 0)
 			return rc;
 		release_buffers(c);
-		/* queue_step() may have read frames into the library. */
+		/* reset_step() may have read frames into the library. */
 		if (read == LINK_E_NOTHING && !amqp_frames_enqueued(c->link.conn) && !amqp_data_in_buffer(c->link.conn))
 			link_wait(&c->link, wait_ms(c), false);
 	}
