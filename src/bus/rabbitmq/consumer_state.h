@@ -1,4 +1,5 @@
-/* The consumer from inside: consumer.c moves frames and mail, queue.c looks after the queue on the broker. */
+/* The consumer from inside. consumer.c: the thread, frames and mail. intake.c: one consumed queue. keys.c: what is
+ * bound. queue.c, takeover.c, reset.c: the node's queue on the broker. reaper.c: those of dead nodes. */
 #ifndef GRID_BUS_RABBITMQ_CONSUMER_STATE_H
 #define GRID_BUS_RABBITMQ_CONSUMER_STATE_H
 
@@ -115,7 +116,23 @@ void queue_left_behind(struct consumer *c, const char *name);
 /* It does not exist any more: forgotten. */
 void queue_left_gone(struct consumer *c, const char *name);
 
+/* keys.c */
+
+/* Binds the node's own keys to a queue that has nothing of ours bound. */
+void keys_bind_anew(struct consumer *c);
+/* Unbinds the keys that were taken over and may be bound or not: who wants one binds it. */
+void keys_unbind_unsure(struct consumer *c);
+/* Sends what the loop has asked for. 0, or the link is lost. */
+GRID_MUST_CHECK int keys_send(struct consumer *c);
+/* A frame on their channel. The same. */
+GRID_MUST_CHECK int keys_on_frame(struct consumer *c, const amqp_frame_t *frame);
+/* The link is lost: the loop is told of each that it is not known what became of it. */
+void keys_lose(struct consumer *c);
+
 /* consumer.c */
+
+/* What has come so far goes to the loop, so that what is told next stands behind it. */
+void consumer_push_batch(struct consumer *c);
 
 /* The queue is ours: `fresh` when nothing of this life is bound to it yet. Tells the loop, once the node's keys are. */
 void consumer_serve(struct consumer *c, bool fresh);
