@@ -26,7 +26,7 @@ const struct option core_options[] = {
     OPTION_DURATION(struct core_config, stray.hold_at_start, "30s", 0, 600000,
                     "the same while clients come back: none goes there sooner than this after the start"),
     OPTION_INT(struct core_config, stray.max, "256", 0, 32767,
-               "notifications waiting so at most, the oldest makes room; at most half of bus.rabbitmq.prefetch"),
+               "notifications waiting so at most, the oldest makes room; at most a quarter of bus.rabbitmq.prefetch"),
     OPTION_DURATION(struct core_config, drain.timeout, "10s", 100, 600000,
                     "when told to stop: the end at the latest; half of it for publishes under way to be answered"),
     OPTION_DURATION(struct core_config, drain.spread, "2s", 0, 600000,

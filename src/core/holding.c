@@ -23,6 +23,11 @@ void holding_init(struct holding *h, const struct holding_limits *limits, struct
 	metrics_add(metrics, &h->metric_set, rows, GRID_ARRAY_LEN(rows), &h->counters);
 }
 
+void holding_hold_until(struct holding *h, uint64_t until_ms)
+{
+	h->limits.hold_until_ms = until_ms;
+}
+
 void holding_deinit(struct holding *h)
 {
 	GRID_ASSERT(!h->fresh && !h->held && !h->ready);

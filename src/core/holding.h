@@ -49,6 +49,8 @@ struct holding {
 };
 
 void holding_init(struct holding *h, const struct holding_limits *limits, struct metric_registry *metrics);
+/* No time is over before this moment, which is not before the one of the last call. */
+void holding_hold_until(struct holding *h, uint64_t until_ms);
 /* Nothing may be left: see holding_forget(). */
 void holding_deinit(struct holding *h);
 

@@ -235,6 +235,14 @@ static void fail_all_waiting(struct hub *hub)
 		fail_waiting(hub, topic, ERROR_UNAVAILABLE, NULL);
 }
 
+/* Only now can clients come back, so what they find is held for them from here on. */
+static void first_up(struct hub *hub)
+{
+	if (!hub->was_up)
+		holding_hold_until(&hub->holding, hub->now.mono_ms + (uint64_t)hub->config->stray.hold_at_start);
+	hub->was_up = true;
+}
+
 static void on_state(void *ctx, enum bus_state state, bool bindings_lost)
 {
 	struct hub *hub = ctx;
@@ -246,7 +254,7 @@ static void on_state(void *ctx, enum bus_state state, bool bindings_lost)
 	}
 	if (state == BUS_BLOCKED)
 		publishes_blocked(&hub->publishes);
-	hub->was_up = true;
+	first_up(hub);
 	if (bindings_lost)
 		topics_bindings_lost(&hub->topics);
 	hub_pump(hub);

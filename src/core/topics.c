@@ -153,7 +153,7 @@ static void set_has(struct topics *t, struct topic *topic, enum topic_has has)
 	static const bool allowed[][5] = {
 	    [TOPIC_NO] = {[TOPIC_NO] = true, [TOPIC_ASKED] = true, [TOPIC_YES] = true},
 	    [TOPIC_ASKED] = {[TOPIC_YES] = true, [TOPIC_NO] = true, [TOPIC_UNKNOWN] = true},
-	    [TOPIC_YES] = {[TOPIC_REMOVING] = true, [TOPIC_NO] = true},
+	    [TOPIC_YES] = {[TOPIC_REMOVING] = true, [TOPIC_UNKNOWN] = true},
 	    [TOPIC_REMOVING] = {[TOPIC_NO] = true, [TOPIC_UNKNOWN] = true},
 	    [TOPIC_UNKNOWN] = {[TOPIC_ASKED] = true, [TOPIC_REMOVING] = true, [TOPIC_NO] = true},
 	};
@@ -352,7 +352,8 @@ void topics_bindings_lost(struct topics *t)
 
 	HASH_ITER(hh, t->by_key, topic, next) {
 		GRID_ASSERT(topic->has != TOPIC_ASKED && topic->has != TOPIC_REMOVING);
-		set_has(t, topic, TOPIC_NO);
+		if (topic->has == TOPIC_YES)
+			set_has(t, topic, TOPIC_UNKNOWN);
 		end_linger(t, topic);
 		set_held(t, topic, false);
 		settle_topic(t, topic);

@@ -143,7 +143,7 @@ enum topic_outcome topics_answered(struct topics *t, struct topic *topic, enum t
 /* The bus holds this key from an earlier life of the node: it lingers, so that whoever comes back finds it bound, and
  * those who wait for it can be admitted. -ENOMEM. */
 GRID_MUST_CHECK int topics_restore(struct topics *t, const struct key *key, uint64_t now_ms);
-/* Nothing is bound any more. */
+/* What was bound may be bound no longer: wanted topics are bound anew, the others unbound. */
 void topics_bindings_lost(struct topics *t);
 /* Gives held topics another try. */
 void topics_retry_held(struct topics *t);

@@ -98,14 +98,15 @@ static void check_limits(struct config_loader *loader)
 	check_order(loader, units_size, "limits.queue", c->limits.queue, "limits.frame", c->limits.frame, true);
 }
 
-/* A delivery that is held is one not acknowledged: with the whole prefetch held nothing more would come. */
+/* A delivery that is held is one not acknowledged: with the whole prefetch held nothing more would come. Half of it is
+ * for those the publisher does not get rid of (bus/rabbitmq/strays.h). */
 static void check_stray_max(struct config_loader *loader)
 {
 	int64_t prefetch = loader->config->bus.rabbitmq.prefetch, max = loader->config->core.stray.max;
 
-	if (max > prefetch / 2)
+	if (max > prefetch / 4)
 		config_loader_fail(loader, where_of_either(loader, "stray.max", "bus.rabbitmq.prefetch"),
-		                   "stray.max: expected at most half of bus.rabbitmq.prefetch (%lld), got %lld",
+		                   "stray.max: expected at most a quarter of bus.rabbitmq.prefetch (%lld), got %lld",
 		                   (long long)prefetch, (long long)max);
 }
 

@@ -6,7 +6,7 @@ import asyncio
 import pytest
 
 from gridtest.backend import Backend
-from gridtest.load import FAST, Load, flows, until
+from gridtest.load import FAST, Load, flows, outage, until
 from gridtest.tcpproxy import Proxy
 
 @pytest.fixture
@@ -22,41 +22,7 @@ def proxy(broker):
 @pytest.mark.parametrize("how", ["stop", "kill"])
 async def test_broker_stopped_and_started_under_load(nodes, broker, grid, connect, how):
     n1, n2 = nodes.on(grid, FAST), nodes.on(grid, FAST)
-    clients = [await connect(n1, "s1"), await connect(n1, "s2"), await connect(n2, "s3")]
-    for client in clients:
-        await client.join("storm")
-    pids = n1.pid, n2.pid
-    loads = [Load(client, "storm") for client in clients]
-    for load in loads:
-        await load.wait_for("ok")
-
-    await asyncio.to_thread(getattr(broker, how))
-    for load in loads:
-        await load.wait_for("unavailable")
-    for node in (n1, n2):
-        await until(lambda: node.get("/readyz") == (503, "not ready: the bus is down\n"))
-        assert node.get("/healthz")[0] == 200
-    newcomer = await connect(n1, "s4")
-    assert newcomer.welcome["bound"] is False
-    assert await newcomer.fails("join", room="storm") == "unavailable"
-    assert await newcomer.fails("publish", user="s1", data=1) == "unavailable"
-
-    await asyncio.to_thread(broker.start)
-    for load in loads:
-        await load.wait_for("ok")
-    for node in (n1, n2):
-        await asyncio.to_thread(node.wait_ready)
-    for load in loads:
-        await load.stop()
-        assert load.codes() == {"ok", "unavailable"}
-    await newcomer.join("storm")
-    backend = Backend(grid)
-    for client in [*clients, newcomer]:
-        await client.sync()
-    await flows([*clients, newcomer], backend, "storm")
-    backend.close()
-    assert (n1.pid, n2.pid) == pids and n1.running() and n2.running()
-    assert not any(client.closed for client in clients)
+    await outage(n1, n2, connect, lambda: Backend(grid), getattr(broker, how), broker.start)
 
 
 # The link

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from gridtest.load import Load, flows, until
+from gridtest.load import flows, outage, until
 from gridtest.redis import PASSWORD, SECRET, Redis, RedisBackend
 from gridtest.tcpproxy import Proxy
 from gridtest.util import wait_for
@@ -168,43 +168,7 @@ async def test_garbage_of_all_kinds_hurts_nobody(on_redis, backend, connect):
 
 @pytest.mark.parametrize("how", ["kill", "stop"])
 async def test_redis_killed_and_started_under_load(on_redis, redis, connect, how):
-    n1, n2 = on_redis(), on_redis()
-    clients = [await connect(n1, "s1"), await connect(n1, "s2"), await connect(n2, "s3")]
-    for client in clients:
-        await client.join("storm")
-    loads = [Load(client, "storm") for client in clients]
-    for load in loads:
-        await load.wait_for("ok")
-
-    await asyncio.to_thread(getattr(redis, how))
-    for load in loads:
-        await load.wait_for("unavailable")
-    for node in (n1, n2):
-        await until(lambda: node.get("/readyz") == (503, "not ready: the bus is down\n"))
-        assert node.get("/healthz")[0] == 200
-    newcomer = await connect(n1, "s4")
-    assert newcomer.welcome["bound"] is False
-    assert await newcomer.fails("join", room="storm") == "unavailable"
-    assert await newcomer.fails("publish", user="s1", data=1) == "unavailable"
-
-    await asyncio.to_thread(redis.start)
-    for load in loads:
-        await load.wait_for("ok")
-    for node in (n1, n2):
-        await asyncio.to_thread(node.wait_ready)
-    for load in loads:
-        await load.stop()
-        assert load.codes() == {"ok", "unavailable"}
-    await newcomer.join("storm")
-    for node in (n1, n2):
-        await until(lambda: node.metric("grid_topics_waiting") == 0, what="all bound again")
-    for client in clients:
-        await client.sync()
-    backend = RedisBackend(redis)
-    await flows([*clients, newcomer], backend, "storm")
-    backend.close()
-    assert n1.running() and n2.running()
-    assert not any(client.closed for client in clients)
+    await outage(on_redis(), on_redis(), connect, lambda: RedisBackend(redis), getattr(redis, how), redis.start)
 
 
 async def test_a_frozen_redis_is_noticed(on_redis, redis, backend, connect):

@@ -16,7 +16,7 @@
 
 /* --- to the loop -------------------------------------------------------------------------------------------------- */
 
-static void push_batch(struct consumer *c)
+void consumer_push_batch(struct consumer *c)
 {
 	for (size_t i = 0; i < c->batch_n; i++)
 		mail_send(c->out, &c->batch[i]->mail);
@@ -25,7 +25,7 @@ static void push_batch(struct consumer *c)
 
 void consumer_tell(struct consumer *c, struct event *event)
 {
-	push_batch(c);
+	consumer_push_batch(c);
 	event->life = c->life;
 	c->told = true;
 	mail_send(c->out, &event->mail);
@@ -42,44 +42,6 @@ int consumer_give_up(struct consumer *c, const char *fmt, ...)
 	return -ECANCELED;
 }
 
-static void answer(struct consumer *c, struct op *op, enum bus_bind_result result)
-{
-	push_batch(c);
-	op->result = result;
-	mail_send(c->out, &op->mail);
-}
-
-/* --- binds and unbinds -------------------------------------------------------------------------------------------- */
-
-static void bind_node_keys(struct consumer *c)
-{
-	const struct topology *t = &c->setup->topology;
-	const char *const keys[NODE_KEYS] = {t->node_key, "all", c->consuming.text};
-
-	for (size_t i = 0; i < NODE_KEYS; i++) {
-		struct op *op = &c->node_ops[i];
-		*op = (struct op){.mail.kind = MAIL_OP, .internal = true, .exchange = EXCHANGE_NODES};
-		snprintf(op->routing_key, sizeof(op->routing_key), "%s", keys[i]);
-		ops_push(&c->ops, op);
-	}
-	c->own_ops_open += NODE_KEYS;
-}
-
-/* To a queue that has nothing of ours bound. */
-static void bind_anew(struct consumer *c)
-{
-	takeover_nothing_bound(c);
-	bind_node_keys(c);
-}
-
-/* Keys that may be bound or not are unbound: who wants one binds it. */
-static void unbind_unsure(struct consumer *c)
-{
-	for (size_t i = 0; i < c->n_unsure; i++)
-		ops_push(&c->ops, &c->unsure[i]);
-	c->own_ops_open += c->n_unsure;
-}
-
 void consumer_serve(struct consumer *c, bool fresh)
 {
 	c->phase = PHASE_SERVING;
@@ -90,132 +52,11 @@ void consumer_serve(struct consumer *c, bool fresh)
 	snprintf(c->consuming.text, sizeof(c->consuming.text), "%s.%s", c->setup->topology.node_key, c->ours.epoch);
 	snprintf(c->consuming.queue, sizeof(c->consuming.queue), "%s", c->ours.queue);
 	if (fresh)
-		bind_anew(c);
+		keys_bind_anew(c);
 	else
-		unbind_unsure(c);
+		keys_unbind_unsure(c);
 	if (c->own_ops_open == 0)
 		consumer_tell(c, &c->consuming);
-}
-
-static int send_op(struct consumer *c, const struct op *op)
-{
-	const struct topology *t = &c->setup->topology;
-	amqp_bytes_t queue = amqp_from_text(c->ours.queue);
-	amqp_bytes_t exchange = amqp_from_text(t->exchanges[op->exchange]);
-	amqp_bytes_t key = amqp_from_text(op->routing_key);
-	int status;
-
-	if (op->unbind) {
-		amqp_queue_unbind_t m = {.queue = queue, .exchange = exchange, .routing_key = key};
-		status = amqp_send_method(c->link.conn, CHANNEL_BINDINGS, AMQP_QUEUE_UNBIND_METHOD, &m);
-		counter_add(&c->counters->unbinds, 1);
-	} else {
-		amqp_queue_bind_t m = {.queue = queue, .exchange = exchange, .routing_key = key};
-		status = amqp_send_method(c->link.conn, CHANNEL_BINDINGS, AMQP_QUEUE_BIND_METHOD, &m);
-		counter_add(&c->counters->binds, 1);
-	}
-	return link_status(&c->link, "binding", status);
-}
-
-/* Written down before it is sent, so that the journal never knows less than the broker. */
-static void journal_ops(struct consumer *c)
-{
-	for (const struct op *op = c->ops.unsent; op; op = op->next)
-		if (!op->internal)
-			journal_add(c->journal, op->unbind ? JOURNAL_UNBINDING : JOURNAL_BINDING, &op->key);
-	journal_flush(c->journal);
-}
-
-static int send_ops(struct consumer *c)
-{
-	int rc = 0;
-
-	journal_ops(c);
-	if (!c->ops.unsent)
-		return 0;
-	link_cork(&c->link, true);
-	for (struct op *op = ops_send(&c->ops); op && rc == 0; op = ops_send(&c->ops))
-		rc = send_op(c, op);
-	link_cork(&c->link, false);
-	return rc;
-}
-
-static void own_op_done(struct consumer *c)
-{
-	if (--c->own_ops_open > 0)
-		return;
-	c->n_unsure = 0;
-	consumer_tell(c, &c->consuming);
-}
-
-static int on_op_answered(struct consumer *c, bool unbind)
-{
-	struct op *op = ops_answer(&c->ops);
-
-	if (!op || op->unbind != unbind)
-		return link_fail(&c->link, "an answer to a bind that was not asked for");
-	if (op->key.len)
-		journal_add(c->journal, unbind ? JOURNAL_UNBOUND : JOURNAL_BOUND, &op->key);
-	if (op->internal)
-		own_op_done(c);
-	else
-		answer(c, op, BUS_BIND_OK);
-	return 0;
-}
-
-static void on_op_refused(struct consumer *c, struct op *op)
-{
-	if (op->internal) {
-		own_op_done(c);
-		return;
-	}
-	if (!op->unbind)
-		journal_add(c->journal, JOURNAL_UNBOUND, &op->key);
-	answer(c, op, BUS_BIND_REFUSED);
-}
-
-/* The broker refused the oldest bind and closed the channel: the others go out again on a new one. If it is the queue
- * or the exchange that is not there, no key is to blame, and everything starts anew. */
-static int on_bindings_closed(struct consumer *c, const amqp_channel_close_t *close)
-{
-	bool refused = close->class_id == AMQP_QUEUE_BIND_METHOD >> 16;
-	struct op *op = refused ? ops_answer(&c->ops) : NULL;
-
-	if (c->link.code == AMQP_NOT_FOUND) {
-		if (op && !op->internal)
-			answer(c, op, BUS_BIND_LOST);
-		return -ECONNABORTED;
-	}
-	if (op && op->internal && !op->unbind)
-		return link_fail(&c->link, "binding %s to exchange %s: refused", op->routing_key,
-		                 c->setup->topology.exchanges[op->exchange]);
-	if (op) {
-		counter_add(&c->counters->binds_refused, 1);
-		on_op_refused(c, op);
-	}
-	ops_rewind(&c->ops);
-	amqp_channel_open(c->link.conn, CHANNEL_BINDINGS);
-	int rc = link_reply(&c->link, CHANNEL_BINDINGS, "opening a channel", amqp_get_rpc_reply(c->link.conn));
-	return rc == LINK_E_CHANNEL ? -ECONNABORTED : rc;
-}
-
-static int on_bindings_frame(struct consumer *c, const amqp_frame_t *frame)
-{
-	if (frame->frame_type != AMQP_FRAME_METHOD)
-		return link_fail(&c->link, "content on the channel of bindings");
-	switch (frame->payload.method.id) {
-	case AMQP_QUEUE_BIND_OK_METHOD:
-		return on_op_answered(c, false);
-	case AMQP_QUEUE_UNBIND_OK_METHOD:
-		return on_op_answered(c, true);
-	case AMQP_CHANNEL_CLOSE_METHOD: {
-		amqp_channel_close_t close = *(const amqp_channel_close_t *)frame->payload.method.decoded;
-		int rc = link_closed_by(&c->link, frame);
-		return rc == LINK_E_CHANNEL ? on_bindings_closed(c, &close) : rc;
-	}
-	default:
-		return link_fail(&c->link, "unexpected method %#x", frame->payload.method.id);
-	}
 }
 
 /* --- frames ------------------------------------------------------------------------------------------------------- */
@@ -248,14 +89,11 @@ static int on_frame(struct consumer *c, const amqp_frame_t *frame)
 	case CHANNEL_DELIVERIES:
 		return on_deliveries_frame(c, frame);
 	case CHANNEL_BINDINGS:
-		return on_bindings_frame(c, frame);
+		return keys_on_frame(c, frame);
 	case CHANNEL_REAP:
 		return reaper_frame(c, frame);
-	default: {
-		int rc = link_closed_by(&c->link, frame);
-		c->scratch_open = c->scratch_open && rc == 0;
-		return rc < 0 ? rc : 0;
-	}
+	default:
+		return reset_on_frame(c, frame);
 	}
 }
 
@@ -313,9 +151,9 @@ static int on_event(struct consumer *c, const struct event *event)
 	if (event->kind != EVENT_REBIND)
 		return 0;
 	if (event->flag)
-		return queue_distrust(c);
+		return reset_distrust(c);
 	c->consuming.flag = true;
-	bind_anew(c);
+	keys_bind_anew(c);
 	return 0;
 }
 
@@ -334,7 +172,7 @@ static int take_mail(struct consumer *c)
 				rc = on_event(c, (const struct event *)(const void *)mail);
 		}
 	}
-	return rc ? rc : send_ops(c);
+	return rc ? rc : keys_send(c);
 }
 
 /* --- the thread --------------------------------------------------------------------------------------------------- */
@@ -350,12 +188,12 @@ static int serve(struct consumer *c)
 {
 	while (!link_stopping(&c->link)) {
 		int read = read_frames(c);
-		push_batch(c);
+		consumer_push_batch(c);
 		if (read < 0)
 			return read;
 		int rc = take_settled(c);
 		if (rc == 0)
-			rc = queue_step(c);
+			rc = reset_step(c);
 		if (rc == 0)
 			rc = reaper_step(c);
 		if (rc == 0)
@@ -363,19 +201,11 @@ static int serve(struct consumer *c)
 		if (rc != 0)
 			return rc;
 		release_buffers(c);
-		/* queue_step() may have read frames into the library. */
+		/* reset_step() may have read frames into the library. */
 		if (read == LINK_E_NOTHING && !amqp_frames_enqueued(c->link.conn) && !amqp_data_in_buffer(c->link.conn))
 			link_wait(&c->link, wait_ms(c), false);
 	}
 	return 0;
-}
-
-static void lose_ops(struct consumer *c)
-{
-	for (struct op *op = ops_pop(&c->ops); op; op = ops_pop(&c->ops))
-		if (!op->internal)
-			answer(c, op, BUS_BIND_LOST);
-	c->own_ops_open = 0;
 }
 
 /* Until our `lost` is back: then the loop holds nothing of this life that it would still send. */
@@ -392,7 +222,7 @@ static void wait_for_lost(struct consumer *c)
 				ops_push(&c->ops, (struct op *)(void *)mail);
 			back = mail == &c->lost.mail;
 		}
-		lose_ops(c);
+		keys_lose(c);
 		uint64_t wakes;
 		if (!back && poll(&fd, 1, -1) > 0 && read(c->link.wake_fd, &wakes, sizeof(wakes)) < 0)
 			continue;
@@ -408,8 +238,8 @@ static void drop_settled(struct consumer *c)
 
 static void end_life(struct consumer *c)
 {
-	push_batch(c);
-	lose_ops(c);
+	consumer_push_batch(c);
+	keys_lose(c);
 	link_close(&c->link, false);
 	if (c->told) {
 		counter_add(&c->counters->consumer.losses, 1);
@@ -427,7 +257,7 @@ static void end_life(struct consumer *c)
 /* The last thing: what is settled is acknowledged, so that the next life does not get it again. */
 static void finish(struct consumer *c)
 {
-	push_batch(c);
+	consumer_push_batch(c);
 	bool fine = c->link.conn && take_settled(c) == 0;
 	link_close(&c->link, fine);
 }

@@ -1,4 +1,5 @@
-/* The consumer from inside: consumer.c moves frames and mail, queue.c looks after the queue on the broker. */
+/* The consumer from inside. consumer.c: the thread, frames and mail. intake.c: one consumed queue. keys.c: what is
+ * bound. queue.c, takeover.c, reset.c: the node's queue on the broker. reaper.c: those of dead nodes. */
 #ifndef GRID_BUS_RABBITMQ_CONSUMER_STATE_H
 #define GRID_BUS_RABBITMQ_CONSUMER_STATE_H
 
@@ -19,14 +20,9 @@ enum { CHANNEL_DELIVERIES = 1, CHANNEL_BINDINGS, CHANNEL_SCRATCH, CHANNEL_REAP }
 #define CONSUMER_BATCH 256
 #define NODE_KEYS 3
 
-/* What the consumer is about, once it consumes.
- *
- *   EMPTYING ──quiet──▶ CANCELLING ──queue made anew──▶ SERVING
- *       ▲                    │
- *       └──not empty, again──┘
- *
- * A queue taken over as it is, and a new one, go to SERVING at once. */
-enum consumer_phase { PHASE_SERVING, PHASE_EMPTYING, PHASE_CANCELLING };
+/* What the consumer is about, once it consumes. A queue taken over as it is, and a new one, are served at once; before
+ * that comes, for others, what reset.c does. */
+enum consumer_phase { PHASE_SERVING, PHASE_EMPTYING, PHASE_BYPASSED, PHASE_CANCELLING, PHASE_DELETING };
 
 struct consumer {
 	const struct setup *setup;
@@ -65,22 +61,39 @@ struct consumer {
 	bool cancelled; /* cancel-ok has come */
 	struct {
 		bool given_up;
-		unsigned tries;
-		unsigned leftovers;
+		unsigned leftovers; /* deliveries that came meanwhile */
+		unsigned enough;    /* of them: then the queue holds nothing that is not in the bypass, too */
+		char bypass[256];
 		uint64_t deadline_ms;
 		uint64_t look_at_ms;
 	} reset;
 	struct log_limit too_large_limit;
 };
 
-/* queue.c. Both: 0, or the link is lost (or `fatal`). */
+/* queue.c. 0, or the link is lost (or `fatal`). */
 
 /* On a fresh connection: are exchanges and queues there; the node's queue declared and consumed. */
 GRID_MUST_CHECK int queue_establish(struct consumer *c);
+/* Its parts. Questions go over a channel that the broker may answer by closing it, LINK_E_CHANNEL; queue_unexpected()
+ * makes a lost link of a refusal that is nobody's plan. */
+GRID_MUST_CHECK int queue_open_scratch(struct consumer *c);
+GRID_MUST_CHECK int queue_scratch_reply(struct consumer *c, const char *doing);
+GRID_MUST_CHECK int queue_unexpected(int rc);
+/* Is it there, and (if not NULL) how many messages wait in it? */
+GRID_MUST_CHECK int queue_look(struct consumer *c, const char *name, uint32_t *readyp);
+GRID_MUST_CHECK int queue_declare(struct consumer *c);
+GRID_MUST_CHECK int queue_consume(struct consumer *c);
+
+/* reset.c. 0, or the link is lost. */
+
+/* The queue is ours, and what is bound to it is not known: it is emptied and made anew. */
+void reset_begin(struct consumer *c);
 /* Whenever frames and mail have been taken: the next step towards SERVING. */
-GRID_MUST_CHECK int queue_step(struct consumer *c);
+GRID_MUST_CHECK int reset_step(struct consumer *c);
+/* A frame on the channel for questions that nobody waits for. */
+GRID_MUST_CHECK int reset_on_frame(struct consumer *c, const amqp_frame_t *frame);
 /* What is bound to the queue is not known, after all: gives up the link, and on the next one the queue is made anew. */
-GRID_MUST_CHECK int queue_distrust(struct consumer *c);
+GRID_MUST_CHECK int reset_distrust(struct consumer *c);
 
 /* takeover.c */
 
@@ -103,7 +116,23 @@ void queue_left_behind(struct consumer *c, const char *name);
 /* It does not exist any more: forgotten. */
 void queue_left_gone(struct consumer *c, const char *name);
 
+/* keys.c */
+
+/* Binds the node's own keys to a queue that has nothing of ours bound. */
+void keys_bind_anew(struct consumer *c);
+/* Unbinds the keys that were taken over and may be bound or not: who wants one binds it. */
+void keys_unbind_unsure(struct consumer *c);
+/* Sends what the loop has asked for. 0, or the link is lost. */
+GRID_MUST_CHECK int keys_send(struct consumer *c);
+/* A frame on their channel. The same. */
+GRID_MUST_CHECK int keys_on_frame(struct consumer *c, const amqp_frame_t *frame);
+/* The link is lost: the loop is told of each that it is not known what became of it. */
+void keys_lose(struct consumer *c);
+
 /* consumer.c */
+
+/* What has come so far goes to the loop, so that what is told next stands behind it. */
+void consumer_push_batch(struct consumer *c);
 
 /* The queue is ours: `fresh` when nothing of this life is bound to it yet. Tells the loop, once the node's keys are. */
 void consumer_serve(struct consumer *c, bool fresh);

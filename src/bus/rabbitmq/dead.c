@@ -31,6 +31,16 @@ static void add(const struct key *keys, size_t n, struct unbinds *out)
 	}
 }
 
+/* The one of the journal, which can be newer than the last hello. */
+static void add_epoch(const char *epoch, const struct peer *dead, struct unbinds *out)
+{
+	char key[sizeof("node.") + PEER_ORIGIN_MAX];
+	int id = (int)(strrchr(dead->origin, '.') - dead->origin);
+
+	if (snprintf(key, sizeof(key), "node.%.*s.%s", id, dead->origin, epoch) < (int)sizeof(key))
+		unbinds_add(out, EXCHANGE_NODES, key);
+}
+
 /* Nodes of one machine share the folder. It need not be up to date: a key that is not bound is unbound as well. */
 static void add_journal(const struct setup *setup, const struct peer *dead, struct unbinds *out)
 {
@@ -45,6 +55,7 @@ static void add_journal(const struct setup *setup, const struct peer *dead, stru
 	if (journal_new(setup->state_dir, name, &journal) != 0)
 		return;
 	if (journal_load(journal, &header, &keys) == 0 && strcmp(header.queue, dead->queue) == 0) {
+		add_epoch(header.epoch, dead, out);
 		add(keys.bound, keys.n_bound, out);
 		add(keys.unsure, keys.n_unsure, out);
 	}

@@ -6,8 +6,6 @@
 #include "bus/rabbitmq/setup.h"
 #include "bus/rabbitmq/unbinds.h"
 
-#define ANY_USER "user.#" /* what a node catches with while it deletes a queue */
-
 /* The keys to be unbound first, and those of its journal, if that lies in our own state_dir. */
 void dead_keys(const struct setup *setup, const struct peer *dead, struct unbinds *out);
 

@@ -149,6 +149,10 @@ static bool known(struct rabbitmq *r, struct delivery *d)
 		return true;
 	case REDELIVERY_HELD:
 		counter_add(&r->counters.known_held, 1);
+		if (d->leftover) { /* its queue is to be emptied: the copy is handed over, the held one is for whoever comes */
+			GRID_CONTAINER_OF(held, struct delivery, expected)->keep = false;
+			return false;
+		}
 		take_over(GRID_CONTAINER_OF(held, struct delivery, expected), d);
 		return true;
 	}

@@ -146,15 +146,13 @@ int peers_heard(struct peers *p, const char *queue, const char *origin, uint64_t
 int peers_add_leftover(struct peers *p, const char *queue)
 {
 	struct entry *e = find(p, str_from(queue));
-	int rc = 0;
+	int rc = e ? PEERS_E_KNOWN : add(p, str_from(queue), &e);
 
 	if (!e)
-		rc = add(p, str_from(queue), &e);
-	if (rc != 0)
 		return rc;
 	snprintf(e->peer.queue, sizeof(e->peer.queue), "%s", queue);
 	e->since_ms = e->wait_ms = 0;
-	return 0;
+	return rc;
 }
 
 static bool due(const struct peers *p, const struct entry *e, uint64_t now_ms)

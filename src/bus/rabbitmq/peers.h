@@ -27,7 +27,7 @@ struct peer {
 	unsigned tries;                   /* that somebody else had its consumer, since then */
 };
 
-enum { PEERS_E_FULL = 1 };
+enum { PEERS_E_FULL = 1, PEERS_E_KNOWN };
 
 /* `dead_after_ms`: 0 for never. Hellos come every `hello_ms`. `seed` differs from node to node: it spreads them, so
  * that they do not all try in the same moment. NULL when out of memory. */
@@ -42,7 +42,7 @@ void peers_pulse(struct peers *p, uint64_t now_ms);
  * PEERS_E_FULL, -ENOMEM: one that was not known before and stays unknown. */
 GRID_MUST_CHECK int peers_heard(struct peers *p, const char *queue, const char *origin, uint64_t now_ms);
 /* A queue we have left behind ourselves and nobody will come back for: due at once, whatever `dead_after_ms`. The same
- * results. */
+ * results, and PEERS_E_KNOWN: so it was before. */
 GRID_MUST_CHECK int peers_add_leftover(struct peers *p, const char *queue);
 
 /* The one that is due longest, or NULL. Valid until the next call that is not const. */

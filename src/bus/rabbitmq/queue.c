@@ -10,9 +10,6 @@
 #define TAKEN_RETRY_MS 500
 #define GHOST_MARGIN_MS 1000
 #define TAKEN_LOG_MS 60000
-#define RESET_TRIES 5
-#define RESET_MS 30000
-#define RESET_LOOK_MS 10
 
 static amqp_connection_state_t conn(struct consumer *c)
 {
@@ -36,7 +33,7 @@ static int open_channel(struct consumer *c, amqp_channel_t channel)
 }
 
 /* The channel for questions the broker may answer by closing it. */
-static int open_scratch(struct consumer *c)
+int queue_open_scratch(struct consumer *c)
 {
 	if (c->scratch_open)
 		return 0;
@@ -45,7 +42,7 @@ static int open_scratch(struct consumer *c)
 	return rc;
 }
 
-static int scratch_reply(struct consumer *c, const char *doing)
+int queue_scratch_reply(struct consumer *c, const char *doing)
 {
 	int rc = link_reply(&c->link, CHANNEL_SCRATCH, doing, amqp_get_rpc_reply(conn(c)));
 	c->scratch_open = rc == 0;
@@ -53,7 +50,7 @@ static int scratch_reply(struct consumer *c, const char *doing)
 }
 
 /* A refusal that is nobody's plan: the link is given up, the next attempt starts from the beginning. */
-static int unexpected(int rc)
+int queue_unexpected(int rc)
 {
 	return rc == LINK_E_CHANNEL ? -ECONNABORTED : rc;
 }
@@ -78,23 +75,23 @@ static int missing(struct consumer *c, const char *what, const char *name)
 
 static int check_exchange(struct consumer *c, const char *name)
 {
-	int rc = open_scratch(c);
+	int rc = queue_open_scratch(c);
 	if (rc != 0)
 		return rc;
 	amqp_exchange_declare(conn(c), CHANNEL_SCRATCH, amqp_from_text(name), amqp_from_text("topic"), 1, 1, 0, 0,
 	                      amqp_empty_table);
-	return scratch_reply(c, "looking for an exchange");
+	return queue_scratch_reply(c, "looking for an exchange");
 }
 
 /* 0 and how many messages wait in it. */
-static int check_queue(struct consumer *c, const char *name, uint32_t *readyp)
+int queue_look(struct consumer *c, const char *name, uint32_t *readyp)
 {
-	int rc = open_scratch(c);
+	int rc = queue_open_scratch(c);
 	if (rc != 0)
 		return rc;
 	const amqp_queue_declare_ok_t *ok =
 	    amqp_queue_declare(conn(c), CHANNEL_SCRATCH, amqp_from_text(name), 1, 0, 0, 0, amqp_empty_table);
-	rc = scratch_reply(c, "looking for a queue");
+	rc = queue_scratch_reply(c, "looking for a queue");
 	if (rc == 0 && readyp)
 		*readyp = ok->message_count;
 	return rc;
@@ -110,32 +107,32 @@ static int check_topology(struct consumer *c)
 		if (rc == LINK_E_CHANNEL && c->link.code == AMQP_NOT_FOUND)
 			return missing(c, "exchange", t->exchanges[i]);
 		if (rc != 0)
-			return unexpected(rc);
+			return queue_unexpected(rc);
 	}
-	rc = check_queue(c, t->offline_queue, NULL);
+	rc = queue_look(c, t->offline_queue, NULL);
 	if (rc == LINK_E_CHANNEL && refusal_is_away(c->link.code, c->link.why)) {
 		log_warn("bus.offline_away", "queue=%s why=%s", t->offline_queue, LOG_QUOTED(str_from(c->link.why)));
 		return 0;
 	}
 	if (rc == LINK_E_CHANNEL && c->link.code == AMQP_NOT_FOUND)
 		return missing(c, "queue", t->offline_queue);
-	return unexpected(rc);
+	return queue_unexpected(rc);
 }
 
 /* --- declaring ---------------------------------------------------------------------------------------------------- */
 
-static int declare(struct consumer *c)
+int queue_declare(struct consumer *c)
 {
 	amqp_table_entry_t expires = {.key = amqp_from_text("x-expires")};
 	const amqp_table_t arguments = {.num_entries = exclusive_mode(c) ? 0 : 1, .entries = &expires};
 
 	expires.value.kind = AMQP_FIELD_KIND_I32;
 	expires.value.value.i32 = QUEUE_EXPIRES_MS;
-	int rc = open_scratch(c);
+	int rc = queue_open_scratch(c);
 	if (rc != 0)
 		return rc;
 	amqp_queue_declare(conn(c), CHANNEL_SCRATCH, queue_name(c), 0, !exclusive_mode(c), exclusive_mode(c), 0, arguments);
-	return scratch_reply(c, "declaring the queue");
+	return queue_scratch_reply(c, "declaring the queue");
 }
 
 static bool is_missing(const struct link *link)
@@ -148,12 +145,12 @@ static bool is_missing(const struct link *link)
 static int declare_or_find(struct consumer *c, bool *existedp)
 {
 	const char *name = c->ours.queue;
-	int rc = check_queue(c, name, NULL);
+	int rc = queue_look(c, name, NULL);
 
 	*existedp = rc == 0;
 	if (rc < 0 || (rc == LINK_E_CHANNEL && !is_missing(&c->link)))
 		return rc;
-	rc = declare(c);
+	rc = queue_declare(c);
 	/* Locked, after it was not in the question before: it is one that is not exclusive, and we want one that is. */
 	bool differs = c->link.code == AMQP_PRECONDITION_FAILED || (*existedp && c->link.code == AMQP_RESOURCE_LOCKED);
 	if (rc == LINK_E_CHANNEL && differs) {
@@ -169,7 +166,7 @@ static int declare_or_find(struct consumer *c, bool *existedp)
 
 /* --- consuming ---------------------------------------------------------------------------------------------------- */
 
-static int consume(struct consumer *c)
+int queue_consume(struct consumer *c)
 {
 	amqp_basic_qos(conn(c), CHANNEL_DELIVERIES, 0, (uint16_t)c->setup->config->rabbitmq.prefetch, 0);
 	int rc = link_reply(&c->link, CHANNEL_DELIVERIES, "setting the prefetch", amqp_get_rpc_reply(conn(c)));
@@ -234,7 +231,7 @@ static int wait_or_fall_back(struct consumer *c, uint64_t *sincep, uint64_t *tol
 	if (refusal_is_taken(link->code, link->why))
 		return wait_taken(c, sincep, toldp);
 	if (exclusive_mode(c) || !refusal_is_away(link->code, link->why))
-		return unexpected(LINK_E_CHANNEL);
+		return queue_unexpected(LINK_E_CHANNEL);
 	takeover_fall_back(c);
 	return 0;
 }
@@ -248,14 +245,14 @@ static int claim(struct consumer *c, bool *existedp)
 		bool channel_closed = false;
 		int rc = declare_or_find(c, existedp);
 		if (rc == 0) {
-			rc = consume(c);
+			rc = queue_consume(c);
 			channel_closed = rc == LINK_E_CHANNEL;
 		}
 		if (rc != LINK_E_CHANNEL)
 			return rc;
 		rc = wait_or_fall_back(c, &since, &told);
 		if (rc == 0 && channel_closed)
-			rc = unexpected(open_channel(c, CHANNEL_DELIVERIES));
+			rc = queue_unexpected(open_channel(c, CHANNEL_DELIVERIES));
 		if (rc != 0)
 			return rc;
 	}
@@ -277,7 +274,7 @@ static bool adopts(struct consumer *c)
 static int look_after_left(struct consumer *c)
 {
 	for (size_t i = c->ours.n_left; i-- > 0;) {
-		int rc = check_queue(c, c->ours.left[i], NULL);
+		int rc = queue_look(c, c->ours.left[i], NULL);
 		if (rc < 0)
 			return rc;
 		if (rc == LINK_E_CHANNEL && is_missing(&c->link))
@@ -288,28 +285,15 @@ static int look_after_left(struct consumer *c)
 	return 0;
 }
 
-static void begin_emptying(struct consumer *c)
-{
-	uint64_t now = clock_mono_ms();
-
-	if (c->phase == PHASE_SERVING) {
-		c->reset.tries = 0;
-		c->reset.leftovers = 0;
-		c->reset.deadline_ms = now + RESET_MS;
-	}
-	c->phase = PHASE_EMPTYING;
-	c->reset.look_at_ms = now;
-}
-
 int queue_establish(struct consumer *c)
 {
 	bool existed = false;
 
 	c->scratch_open = false;
 	c->phase = PHASE_SERVING;
-	int rc = unexpected(open_channel(c, CHANNEL_DELIVERIES));
+	int rc = queue_unexpected(open_channel(c, CHANNEL_DELIVERIES));
 	if (rc == 0)
-		rc = unexpected(open_channel(c, CHANNEL_BINDINGS));
+		rc = queue_unexpected(open_channel(c, CHANNEL_BINDINGS));
 	if (rc == 0)
 		rc = check_topology(c);
 	if (rc == 0) {
@@ -328,97 +312,6 @@ int queue_establish(struct consumer *c)
 	if (!existed || adopts(c))
 		consumer_serve(c, !existed || !c->owned);
 	else
-		begin_emptying(c);
-	return 0;
-}
-
-/* --- making it anew ----------------------------------------------------------------------------------------------- */
-
-static int send_cancel(struct consumer *c)
-{
-	amqp_basic_cancel_t cancel = {.consumer_tag = amqp_from_text(c->setup->node_id)};
-	c->phase = PHASE_CANCELLING;
-	return link_status(&c->link, "cancelling",
-	                   amqp_send_method(conn(c), CHANNEL_DELIVERIES, AMQP_BASIC_CANCEL_METHOD, &cancel));
-}
-
-static int give_up_reset(struct consumer *c)
-{
-	c->reset.given_up = true;
-	journal_drop(c->journal); /* which cannot know what else is bound */
-	log_warn("bus.queue_kept",
-	         "queue=%s handled=%u hint=\"it does not become empty, so bindings of an earlier life stay; "
-	         "messages nobody here wants are dropped or handed over\"",
-	         c->ours.queue, c->reset.leftovers);
-	return 0;
-}
-
-int queue_distrust(struct consumer *c)
-{
-	c->owned = false;
-	c->cold_why = "what should be bound to it is not";
-	/* Another process' epoch would not do: it may be bound to what is there. */
-	snprintf(c->ours.epoch, sizeof(c->ours.epoch), "%s", c->setup->epoch);
-	return link_fail(&c->link, "the queue is not the one that the journal is about");
-}
-
-static int look_whether_empty(struct consumer *c)
-{
-	uint32_t ready = 0;
-	uint64_t now = clock_mono_ms();
-
-	if (!intake_empty(&c->own) || now < c->reset.look_at_ms)
-		return 0;
-	c->reset.look_at_ms = now + RESET_LOOK_MS;
-	int rc = unexpected(check_queue(c, c->ours.queue, &ready));
-	if (rc == 0 && ready == 0)
-		rc = send_cancel(c);
-	return rc;
-}
-
-/* Nothing of it is with us any more, and nobody consumes: it goes, unless something has come in this moment. */
-static int replace(struct consumer *c)
-{
-	int rc = open_scratch(c);
-	if (rc != 0)
-		return unexpected(rc);
-	amqp_queue_delete(conn(c), CHANNEL_SCRATCH, queue_name(c), 1, 1);
-	rc = scratch_reply(c, "deleting the queue");
-	if (rc == LINK_E_CHANNEL && c->link.code == AMQP_PRECONDITION_FAILED) {
-		if (++c->reset.tries >= RESET_TRIES)
-			rc = give_up_reset(c);
-		else
-			begin_emptying(c);
-		int consumed = unexpected(consume(c));
-		if (consumed == 0 && c->reset.given_up)
-			consumer_serve(c, true);
-		return consumed;
-	}
-	if (rc == 0)
-		rc = declare(c);
-	if (rc == 0)
-		rc = consume(c);
-	if (rc != 0)
-		return unexpected(rc);
-	counter_add(&c->counters->queue_resets, 1);
-	log_info("bus.queue_reset", "queue=%s handled=%u why=%s", c->ours.queue, c->reset.leftovers,
-	         LOG_QUOTED(str_from(c->cold_why)));
-	consumer_serve(c, true);
-	return 0;
-}
-
-int queue_step(struct consumer *c)
-{
-	if (c->phase == PHASE_SERVING)
-		return 0;
-	if (clock_mono_ms() >= c->reset.deadline_ms) {
-		/* What is with us comes again on the next connection, like everything else then. */
-		int rc = give_up_reset(c);
-		return rc ? rc : link_fail(&c->link, "the queue of an earlier life did not get empty");
-	}
-	if (c->phase == PHASE_EMPTYING)
-		return look_whether_empty(c);
-	if (c->cancelled && intake_empty(&c->own))
-		return replace(c);
+		reset_begin(c);
 	return 0;
 }

@@ -163,10 +163,12 @@ void reap_answered(struct reap *r, uint64_t now_ms)
 
 void reap_refused(struct reap *r, bool gone)
 {
-	bool again = r->state == REAP_DELETING && !gone;
+	bool again = r->state == REAP_DELETING && r->asked == REAP_DELETE && !gone;
+	/* These two ask for something of our own queue. */
+	bool ours = r->state == REAP_CATCHING || r->state == REAP_RELEASING;
 
 	if (r->queue && !again)
-		set_end(r, gone ? REAP_GONE : REAP_TAKEN);
+		set_end(r, gone && !ours ? REAP_GONE : REAP_TAKEN);
 	set_state(r, again ? REAP_OPENING : REAP_IDLE);
 }
 

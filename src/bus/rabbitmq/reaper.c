@@ -71,12 +71,13 @@ void reaper_on_hello(struct consumer *c, const struct incoming *in)
 		reap_step_back(&r->reap);
 }
 
-void reaper_add_leftover(struct consumer *c, const char *queue)
+bool reaper_add_leftover(struct consumer *c, const char *queue)
 {
 	int rc = peers_add_leftover(c->reaper.peers, queue);
 
-	counter_add(&c->counters->peers_unwatched, rc != 0);
+	counter_add(&c->counters->peers_unwatched, rc != 0 && rc != PEERS_E_KNOWN);
 	counter_set(&c->counters->peers, peers_count(c->reaper.peers));
+	return rc != PEERS_E_KNOWN;
 }
 
 /* --- begin and end of one queue ----------------------------------------------------------------------------------- */

@@ -27,8 +27,9 @@ void reaper_begin(struct consumer *c);
 void reaper_link_lost(struct consumer *c);
 /* A hello has come, complete, in the node's own queue. */
 void reaper_on_hello(struct consumer *c, const struct incoming *in);
-/* A queue we have left behind and nobody will come back for: reaped like a dead node's, until it is gone. */
-void reaper_add_leftover(struct consumer *c, const char *queue);
+/* A queue we have left behind and nobody will come back for: reaped like a dead node's, until it is gone. False: that
+ * is under way already. */
+bool reaper_add_leftover(struct consumer *c, const char *queue);
 
 /* A frame on the reaper's channel; the next step. 0, or the link is lost. */
 GRID_MUST_CHECK int reaper_frame(struct consumer *c, const amqp_frame_t *frame);

@@ -115,7 +115,7 @@ static void step_check(struct rabbitmq *r)
 	if (r->check == CHECK_NONE || r->check == CHECK_PASSED || r->publisher_link == PUBLISHER_LOST)
 		return;
 	if (r->publisher_link == PUBLISHER_BLOCKED) {
-		/* It cannot be sent now, and deliveries need not wait for that: bind everything anew, which does no harm. */
+		/* It cannot be sent now, and deliveries need not wait for that: what is bound counts as not known. */
 		if (r->check != CHECK_REBINDING) {
 			r->check = CHECK_PASSED;
 			r->bindings_lost = true;

@@ -142,11 +142,11 @@ void takeover_missed(const struct consumer *c)
 
 void queue_left_behind(struct consumer *c, const char *name)
 {
-	log_info("bus.queue_left",
-	         "node=%s queue=%s hint=\"served no more by this node; it is emptied and deleted "
-	         "once its broker is back\"",
-	         c->setup->node_id, name);
-	reaper_add_leftover(c, name);
+	if (reaper_add_leftover(c, name))
+		log_info("bus.queue_left",
+		         "node=%s queue=%s hint=\"served no more by this node; it is emptied and deleted "
+		         "once its broker is back\"",
+		         c->setup->node_id, name);
 }
 
 void queue_left_gone(struct consumer *c, const char *name)

@@ -8,6 +8,9 @@
 #include "base/str.h"
 #include "wire/names.h"
 
+/* What every user's messages are caught with while a queue is deleted. */
+#define ANY_USER "user.#"
+
 /* "user.<user>.n" */
 #define ROUTING_KEY_MAX (KEY_MAX + 2)
 

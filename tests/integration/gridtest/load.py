@@ -64,3 +64,45 @@ async def flows(clients, backend, room, count=50):
         for sender in [*(other.session for other in clients), "backend"]:
             assert [data[1] for data in heard if data[0] == sender] == list(range(count))
         assert client.data("notify")[notifies:] == list(range(count))
+
+
+async def outage(n1, n2, connect, backend, stop, start):
+    """Clients of two nodes publish while the bus between them is stopped and started: the nodes stay up, keep their
+    sockets, and say `unavailable`; afterwards all flows again, and for who came meanwhile, too."""
+    clients = [await connect(n1, "s1"), await connect(n1, "s2"), await connect(n2, "s3")]
+    for client in clients:
+        await client.join("storm")
+    pids = n1.pid, n2.pid
+    loads = [Load(client, "storm") for client in clients]
+    for load in loads:
+        await load.wait_for("ok")
+
+    await asyncio.to_thread(stop)
+    for load in loads:
+        await load.wait_for("unavailable")
+    for node in (n1, n2):
+        await until(lambda: node.get("/readyz") == (503, "not ready: the bus is down\n"))
+        assert node.get("/healthz")[0] == 200
+    newcomer = await connect(n1, "s4")
+    assert newcomer.welcome["bound"] is False
+    assert await newcomer.fails("join", room="storm") == "unavailable"
+    assert await newcomer.fails("publish", user="s1", data=1) == "unavailable"
+
+    await asyncio.to_thread(start)
+    for load in loads:
+        await load.wait_for("ok")
+    for node in (n1, n2):
+        await asyncio.to_thread(node.wait_ready)
+    for load in loads:
+        await load.stop()
+        assert load.codes() == {"ok", "unavailable"}
+    await newcomer.join("storm")
+    for node in (n1, n2):
+        await until(lambda: node.metric("grid_topics_waiting") == 0, what="all bound again")
+    for client in [*clients, newcomer]:
+        await client.sync()
+    publisher = backend()
+    await flows([*clients, newcomer], publisher, "storm")
+    publisher.close()
+    assert (n1.pid, n2.pid) == pids and n1.running() and n2.running()
+    assert not any(client.closed for client in clients)

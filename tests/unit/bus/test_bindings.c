@@ -266,32 +266,9 @@ START_TEST(the_oldest_operation_is_known)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {
-	    the_next_operation,
-	    a_key_is_bound_on_both_and_unbound_on_both,
-	    a_side_that_was_away_owes_what_was_promised,
-	    a_side_that_lost_all_owes_all,
-	    one_that_kept_all_owes_nothing,
-	    what_is_unknown_is_done_again,
-	    unbound_while_a_side_is_away_is_unbound_there_later,
-	    binds_go_before_unbinds,
-	    a_refusal_undoes_the_other_side,
-	    a_refusal_after_the_promise_is_tried_again,
-	    core_starts_anew_and_finds_what_is_still_there,
-	    restored_keys_are_there,
-	    the_oldest_operation_is_known,
-	};
-	Suite *suite = suite_create("bus.bindings");
-	TCase *tcase = tcase_create("all");
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	for (size_t i = 0; i < GRID_ARRAY_LEN(tests); i++)
-		tcase_add_test(tcase, tests[i]);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN_WITH("bus.bindings", setup, teardown, the_next_operation, a_key_is_bound_on_both_and_unbound_on_both,
+                a_side_that_was_away_owes_what_was_promised, a_side_that_lost_all_owes_all,
+                one_that_kept_all_owes_nothing, what_is_unknown_is_done_again,
+                unbound_while_a_side_is_away_is_unbound_there_later, binds_go_before_unbinds,
+                a_refusal_undoes_the_other_side, a_refusal_after_the_promise_is_tried_again,
+                core_starts_anew_and_finds_what_is_still_there, restored_keys_are_there, the_oldest_operation_is_known)

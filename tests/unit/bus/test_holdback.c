@@ -190,30 +190,7 @@ START_TEST(what_is_held_at_the_end_is_forgotten)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {
-	    one_bus_holds_nothing,
-	    what_overtakes_another_bus_waits,
-	    but_not_for_long,
-	    a_bus_that_goes_on_frees_what_was_before,
-	    what_comes_again_frees_the_first,
-	    a_bus_that_was_lost_is_another_way,
-	    streams_are_by_themselves,
-	    a_sender_that_starts_again_is_followed,
-	    a_stream_long_silent_is_a_new_one,
-	    too_many_are_not_held,
-	    what_is_held_at_the_end_is_forgotten,
-	};
-	Suite *suite = suite_create("bus.holdback");
-	TCase *tcase = tcase_create("all");
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	for (size_t i = 0; i < GRID_ARRAY_LEN(tests); i++)
-		tcase_add_test(tcase, tests[i]);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN_WITH("bus.holdback", setup, teardown, one_bus_holds_nothing, what_overtakes_another_bus_waits,
+                but_not_for_long, a_bus_that_goes_on_frees_what_was_before, what_comes_again_frees_the_first,
+                a_bus_that_was_lost_is_another_way, streams_are_by_themselves, a_sender_that_starts_again_is_followed,
+                a_stream_long_silent_is_a_new_one, too_many_are_not_held, what_is_held_at_the_end_is_forgotten)

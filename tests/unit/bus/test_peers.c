@@ -250,6 +250,9 @@ START_TEST(with_0_nobody_is_ever_due_but_leftovers)
 	peers_restart(peers, now);
 	now += HELLO;
 	ck_assert_str_eq(due(), "q.ours");
+	postpone();
+	ck_assert_int_eq(peers_add_leftover(peers, "q.ours"), PEERS_E_KNOWN);
+	ck_assert_str_eq(due(), "q.ours"); /* at once, all the same */
 	end();
 }
 END_TEST

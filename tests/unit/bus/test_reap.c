@@ -261,9 +261,36 @@ START_TEST(a_refused_unbind_ends_it_for_now)
 }
 END_TEST
 
+START_TEST(our_own_queue_missing_says_nothing_of_the_dead_one)
+{
+	begin();
+	reap_begin(&reap, LINGER, view.now_ms);
+	answers(REAP_OPEN);
+	asks(REAP_RELEASE);
+	reap_refused(&reap, true);
+	ends(REAP_TAKEN);
+	claim();
+	view.now_ms += LINGER;
+	asks(REAP_CATCH);
+	reap_refused(&reap, true);
+	ends(REAP_TAKEN);
+}
+END_TEST
+
+START_TEST(a_closed_channel_before_the_delete_ends_it_for_now)
+{
+	claim();
+	until_deleting();
+	reap_refused(&reap, false); /* nothing was asked yet */
+	ends(REAP_TAKEN);
+	ck_assert_int_eq(reap.state, REAP_IDLE);
+}
+END_TEST
+
 CHECK_MAIN("bus.reap", an_empty_queue_is_deleted_after_a_while, messages_and_keys_are_dealt_with_first,
            what_is_held_is_never_deleted_under_us, one_that_is_not_empty_after_all_is_taken_up_again,
            one_that_is_not_there_is_forgotten, one_that_somebody_consumes_is_left, somebody_else_deletes_it_meanwhile,
            steps_back_anywhere, gives_up_when_nothing_can_be_handed_over,
            is_not_stuck_by_the_first_message_after_a_long_silence, a_lost_link_forgets_the_queue_and_not_what_is_caught,
-           a_refused_unbind_ends_it_for_now)
+           a_refused_unbind_ends_it_for_now, our_own_queue_missing_says_nothing_of_the_dead_one,
+           a_closed_channel_before_the_delete_ends_it_for_now)

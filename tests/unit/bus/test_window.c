@@ -200,29 +200,7 @@ START_TEST(outcomes_are_remembered)
 }
 END_TEST
 
-int main(void)
-{
-	const TTest *const tests[] = {
-	    a_copy_is_numbered_and_points_into_the_original,
-	    falls_out_when_it_is_old,
-	    not_before_core_has_its_answer,
-	    not_while_it_waits_to_be_sent,
-	    bytes_are_bounded,
-	    lives_on_while_a_copy_is_under_way,
-	    the_end_comes_with_copies_under_way,
-	    what_failed_is_forgotten,
-	    waiting_ones_are_sent_by_age,
-	    outcomes_are_remembered,
-	};
-	Suite *suite = suite_create("bus.window");
-	TCase *tcase = tcase_create("all");
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	for (size_t i = 0; i < GRID_ARRAY_LEN(tests); i++)
-		tcase_add_test(tcase, tests[i]);
-	suite_add_tcase(suite, tcase);
-	SRunner *runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	int failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
+CHECK_MAIN_WITH("bus.window", setup, teardown, a_copy_is_numbered_and_points_into_the_original,
+                falls_out_when_it_is_old, not_before_core_has_its_answer, not_while_it_waits_to_be_sent,
+                bytes_are_bounded, lives_on_while_a_copy_is_under_way, the_end_comes_with_copies_under_way,
+                what_failed_is_forgotten, waiting_ones_are_sent_by_age, outcomes_are_remembered)

@@ -390,6 +390,21 @@ START_TEST(the_oldest_that_waits_makes_room)
 }
 END_TEST
 
+START_TEST(the_time_of_coming_back_begins_when_one_can)
+{
+	setup();
+	config.stray.hold_at_start = 30000;
+	advance(100000); /* the broker is not there yet */
+	bus_goes(BUS_UP, true);
+	notify("42", &one);
+	advance(29000);
+	ck_assert_uint_eq(fake_bus.n_settled, 0);
+	advance(1000);
+	expect_settled(1, BUS_STRAY);
+	teardown();
+}
+END_TEST
+
 START_TEST(what_expires_while_it_waits_is_dropped)
 {
 	const struct message m = {.body = STR("1"), .expires_ms = 1000};
@@ -456,5 +471,5 @@ CHECK_MAIN("core.fanout", messages_reach_members_and_strays_are_told_apart, echo
            who_comes_while_the_bus_is_down_gets_what_waited_and_what_comes, another_session_of_the_user_is_enough,
            with_cc_only_the_absent_ones_copy_is_handed_over, a_room_with_members_does_not_settle_an_absent_users_copy,
            ones_own_message_without_echo_is_not_kept, the_oldest_that_waits_makes_room,
-           what_expires_while_it_waits_is_dropped, who_comes_back_to_more_than_his_queue_holds_is_not_too_slow,
-           what_waits_at_the_end_is_left_to_the_bus)
+           the_time_of_coming_back_begins_when_one_can, what_expires_while_it_waits_is_dropped,
+           who_comes_back_to_more_than_his_queue_holds_is_not_too_slow, what_waits_at_the_end_is_left_to_the_bus)

@@ -131,7 +131,7 @@ START_TEST(takes_every_type_from_a_file)
 	                    "listen = { addresses = [\"127.0.0.1\", \"::1\"]; port = 7000; };\n"
 	                    "heartbeat: { interval = \"20s\"; idle_timeout = 50000; };\n"
 	                    "limits: { frame = \"128K\"; queue = 200000; };\n"
-	                    "stray: { max = 3; };\n"
+	                    "stray: { max = 1; };\n"
 	                    "bus: {\n"
 	                    "  driver = \"rabbitmq\";\n"
 	                    "  rabbitmq: { addresses = (\"a:1\", \"[::1]:2\"); tls_verify = false; prefetch = 7L; };\n"
@@ -283,7 +283,7 @@ START_TEST(takes_what_does_fit)
 	done();
 	loads(NULL, NULL, (const char *const[]){"bus.rabbitmq.reconnect_min=10s", NULL});
 	done();
-	loads(NULL, NULL, (const char *const[]){"limits.queue=64K", "bus.rabbitmq.prefetch=512", NULL});
+	loads(NULL, NULL, (const char *const[]){"limits.queue=64K", "bus.rabbitmq.prefetch=1024", NULL});
 	done();
 	loads(NULL, NULL, (const char *const[]){"bus.driver=local", "stray.max=2000", NULL});
 	done();
@@ -305,10 +305,10 @@ START_TEST(checks_the_broker_only_where_there_is_one)
 	set[2] = "bus.driver=local";
 	loads(NULL, NULL, set);
 	done();
-	refuses(NULL, NULL, (const char *const[]){"stray.max=513", NULL},
-	        "--set: stray.max: expected at most half of bus.rabbitmq.prefetch (1024), got 513\n");
-	refuses(NULL, NULL, (const char *const[]){"bus.rabbitmq.prefetch=511", NULL},
-	        "--set: stray.max: expected at most half of bus.rabbitmq.prefetch (511), got 256\n");
+	refuses(NULL, NULL, (const char *const[]){"stray.max=257", NULL},
+	        "--set: stray.max: expected at most a quarter of bus.rabbitmq.prefetch (1024), got 257\n");
+	refuses(NULL, NULL, (const char *const[]){"bus.rabbitmq.prefetch=1023", NULL},
+	        "--set: stray.max: expected at most a quarter of bus.rabbitmq.prefetch (1023), got 256\n");
 }
 END_TEST
 
