@@ -13,7 +13,7 @@
  *   LOST      its link is down
  *   BLOCKED   it takes no messages; keys and deliveries go on
  *   UP        its link is up
- *   DOUBT     something is unconfirmed for too long, or has failed
+ *   DOUBT     something is unconfirmed for too long, or it takes nothing although it is up
  *   CLEARED   nothing is under way on it any more
  *   SETTLED   it is up for a while, or messages go over it anyway, and it holds every key that was promised
  *

@@ -68,8 +68,10 @@ static void reckon(struct notices *n)
 struct notice_demand notices_heard(struct notices *n, const struct notice *notice, uint64_t now_ms)
 {
 	struct peer *peer = find_or_add(n, notice->origin);
+	if (peer && notice->number < peer->number)
+		return (struct notice_demand){.again = false}; /* an old one, said by somebody once more */
 	struct notice_demand demand = {
-	    .again = !peer || peer->number != notice->number,
+	    .again = !peer || notice->number > peer->number,
 	    .missed_since_ms = before(now_ms, notice->missed_ms),
 	    .deaf_since_ms = notice->deaf_ms ? before(now_ms, notice->deaf_ms) : 0,
 	};
@@ -80,6 +82,12 @@ struct notice_demand notices_heard(struct notices *n, const struct notice *notic
 		reckon(n);
 	}
 	return demand;
+}
+
+void notices_hear_anew(struct notices *n)
+{
+	for (struct peer *peer = n->peers; peer; peer = peer->hh.next)
+		peer->number = 0;
 }
 
 bool notices_peer_cut(const struct notices *n, uint64_t now_ms)
@@ -111,7 +119,8 @@ void notices_whole(struct notices *n, uint64_t now_ms)
 void notices_deaf(struct notices *n, uint64_t since_ms, uint64_t now_ms)
 {
 	n->number++;
-	n->deaf_since_ms = since_ms;
+	if (!n->deaf_since_ms || now_ms >= n->say_until_ms) /* else one of before may not have been heard */
+		n->deaf_since_ms = since_ms;
 	say(n, now_ms);
 }
 

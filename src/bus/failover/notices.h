@@ -46,6 +46,8 @@ struct notice_demand {
 
 /* Somebody else's has come. */
 struct notice_demand notices_heard(struct notices *n, const struct notice *notice, uint64_t now_ms);
+/* What we have sent since they said it may not have reached them: their next word is a demand again. */
+void notices_hear_anew(struct notices *n);
 /* Is a peer cut off? */
 bool notices_peer_cut(const struct notices *n, uint64_t now_ms);
 

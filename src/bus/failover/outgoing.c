@@ -50,9 +50,21 @@ static int send_copy(struct failover *f, struct kept *kept, enum side side)
 	return rc;
 }
 
+/* Receivers may have forgotten it by now, and would take it for new. */
+static bool is_stale(const struct failover *f, const struct kept *kept)
+{
+	return !kept->asked && kept->at_ms + (uint64_t)(f->config->seen_window - f->config->replay_window) < f->now_ms;
+}
+
 static void pump_side(struct failover *f, enum side side)
 {
+	if (f->below[side].state != BUS_UP)
+		return;
 	for (struct kept *kept; (kept = f->window.waiting[side]);) {
+		if (is_stale(f, kept)) {
+			window_unqueue(&f->window, kept, side);
+			continue;
+		}
 		if (side == SIDE_PRIMARY && waits_for_fallback(f, kept))
 			return;
 		int rc = send_copy(f, kept, side);
@@ -106,6 +118,8 @@ static bool is_stored(const struct copy *copy)
 static bool wants_replay(const struct failover *f, const struct kept *kept, enum side side, uint64_t since_ms,
                          uint64_t deaf_since_ms)
 {
+	if (is_stale(f, kept))
+		return false;
 	switch ((enum copy_stage)kept->on[side].stage) {
 	case COPY_NONE:
 	case COPY_FAILED:
@@ -147,8 +161,6 @@ void outgoing_on_published(struct failover *f, enum side side, struct bus_public
 
 	bus_publication_free(copy);
 	f->dirty_lanes |= UINT64_C(1) << kept->lane;
-	if (result == BUS_FAILED && side == SIDE_PRIMARY)
-		routing_doubt(f);
 	window_outcome(&f->window, kept, side, result);
 }
 

@@ -76,8 +76,11 @@ void routing_on_state(struct failover *f, enum side side, enum bus_state state, 
 	}
 }
 
+/* Without a fallback there is nothing to be decided by it. */
 void routing_doubt(struct failover *f)
 {
+	if (f->doubt || !f->fallback_up || (f->primary != PRIMARY_GOOD && f->primary != PRIMARY_BACK))
+		return;
 	f->doubt = true;
 	f->wake(f->wake_arg);
 }
@@ -126,13 +129,24 @@ static void watch_primary(struct failover *f)
 		primary_event(f, PRIMARY_SETTLED);
 }
 
+/* What went over it last may not have left it, when it is lost; and nothing goes over it to peers that are cut off. */
+static void fallback_changed(struct failover *f)
+{
+	if (f->fallback_up)
+		notices_hear_anew(&f->notices);
+	else if (route_has_primary(f->route))
+		outgoing_replay(f, SIDE_PRIMARY, unsure_since(f), 0);
+}
+
 static void watch_fallback(struct failover *f)
 {
 	bool up = f->below[SIDE_FALLBACK].state == BUS_UP && f->now_ms >= f->patience_ms;
 
-	if (up != f->fallback_up)
+	if (up != f->fallback_up) {
 		f->dirty_lanes = UINT64_MAX;
-	f->fallback_up = up;
+		f->fallback_up = up;
+		fallback_changed(f);
+	}
 	if (up && f->deaf_ms && bindings_owed(&f->bindings, SIDE_FALLBACK) == 0) {
 		notices_deaf(&f->notices, f->deaf_ms, f->now_ms);
 		f->deaf_ms = 0;

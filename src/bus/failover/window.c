@@ -40,7 +40,7 @@ static void release(struct kept *kept)
 		kept_free(kept);
 }
 
-static void unqueue(struct window *w, struct kept *kept, enum side side)
+void window_unqueue(struct window *w, struct kept *kept, enum side side)
 {
 	if (kept->on[side].stage != COPY_WAITING)
 		return;
@@ -51,7 +51,7 @@ static void unqueue(struct window *w, struct kept *kept, enum side side)
 static void fall_out(struct window *w, struct kept *kept)
 {
 	for (int side = 0; side < SIDES; side++)
-		unqueue(w, kept, (enum side)side);
+		window_unqueue(w, kept, (enum side)side);
 	DL_DELETE(w->all, kept);
 	w->n--;
 	w->bytes -= size_of(kept);
@@ -97,7 +97,7 @@ void window_queue(struct window *w, struct kept *kept, enum side side, enum bus_
 void window_unqueue_all(struct window *w, enum side side)
 {
 	while (w->waiting[side])
-		unqueue(w, w->waiting[side], side);
+		window_unqueue(w, w->waiting[side], side);
 }
 
 void window_sort(struct window *w, enum side side)
@@ -125,7 +125,7 @@ struct bus_publication *kept_copy(struct kept *kept, enum side side)
 
 void window_sent(struct window *w, struct kept *kept, enum side side, uint64_t now_ms)
 {
-	unqueue(w, kept, side);
+	window_unqueue(w, kept, side);
 	kept->on[side].stage = COPY_SENT;
 	kept->on[side].sent_ms = now_ms;
 	DL_APPEND2(w->sent[side], kept, on[side].prev, on[side].next);

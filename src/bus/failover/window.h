@@ -68,7 +68,9 @@ void window_deinit(struct window *w);
 struct kept *window_add(struct window *w, struct bus_publication *asked, uint64_t seq, uint64_t hash, uint64_t now_ms);
 /* Puts a copy at the end of those waiting. */
 void window_queue(struct window *w, struct kept *kept, enum side side, enum bus_reach reach);
-/* Nothing waits there any more; what did, is as if it had never been queued. */
+/* It waits there no more, as if it had never been queued. */
+void window_unqueue(struct window *w, struct kept *kept, enum side side);
+/* The same for all. */
 void window_unqueue_all(struct window *w, enum side side);
 /* Orders those waiting by age, as they were published. */
 void window_sort(struct window *w, enum side side);

@@ -397,6 +397,20 @@ static int establish(struct publisher *p)
 	return 0;
 }
 
+/* Whoever waits for them is told at once that they did not go; so they must not go minutes later. */
+static void lose_unsent(struct publisher *p)
+{
+	struct letters others = {.head = NULL};
+
+	for (struct letter *l = letters_pop(&p->waiting); l; l = letters_pop(&p->waiting)) {
+		if (l->kind == LETTER_PUBLICATION)
+			finish(p, l, LETTER_LOST);
+		else
+			letters_push(&others, l);
+	}
+	p->waiting = others;
+}
+
 static int serve(struct publisher *p)
 {
 	while (!link_stopping(&p->link)) {
@@ -405,6 +419,8 @@ static int serve(struct publisher *p)
 			return rc;
 		take_mail(p);
 		tell_flow(p);
+		if (p->blocked)
+			lose_unsent(p);
 		rc = send_letters(p);
 		if (rc != 0)
 			return rc;

@@ -3,7 +3,7 @@
  *   EMPTYING ──nothing ready──▶ BYPASSED ──all of before has come──▶ CANCELLING ──settled──▶ DELETING ──▶ SERVING
  *
  * It is never quite empty while somebody publishes; and while RabbitMQ deletes a queue it goes on routing to it, for
- * about 1 ms for each binding left, confirms, and loses the messages (docs/decisions/026). So every user's messages
+ * about 1 ms for each binding left, confirms, and loses the messages (docs/decisions/015). So every user's messages
  * take a bypass meanwhile: a queue whose messages expire as they come, which makes dead letters of them, and these go
  * to the offline queue. What was in the queue before the bypass was bound is handed over, what came after is in both.
  * For users who are here on other nodes that is a copy too many. */

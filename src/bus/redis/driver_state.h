@@ -55,14 +55,17 @@ struct delivery {
 	struct bus_delivery bus; /* last: ends in an array */
 };
 
+#define STREAM_ID_MAX 48 /* two numbers of 64 bits, and a dash */
+
 /* Reading the stream of absent users' messages, for whoever moves them. */
 enum store_step { STORE_IDLE, STORE_TURN, STORE_READ, STORE_LENT, STORE_DELETE, STORE_LEAVE };
 
 struct store {
 	enum store_step step;
 	struct request request;
-	char after[32];               /* the last entry seen; empty: from the beginning */
-	char ids[BUS_STORED_MAX][32]; /* lent */
+	uint64_t turn_ms;                        /* when it was asked for */
+	char after[1 + STREAM_ID_MAX];           /* the last entry seen; empty: from the beginning */
+	char ids[BUS_STORED_MAX][STREAM_ID_MAX]; /* lent */
 	size_t n;
 };
 

@@ -10,7 +10,7 @@
  *
  * hiredis gives us its connection, its parser and its formatter, not its asynchronous layer: that one keeps the answers
  * to a PING on a subscribed connection to itself, and takes one refused SUBSCRIBE for the end of the connection
- * (docs/decisions/030-hiredis-without-its-async-layer.md). */
+ * (docs/decisions/018-hiredis-without-its-async-layer.md). */
 #ifndef GRID_BUS_REDIS_PIPELINE_H
 #define GRID_BUS_REDIS_PIPELINE_H
 

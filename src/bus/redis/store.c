@@ -10,7 +10,7 @@
 
 #include "bus/redis/driver_state.h"
 
-#define TURN_MS "30000"
+#define TURN_MS 30000
 #define READ_MAX "32" /* BUS_STORED_MAX */
 
 static void ask(struct redis *r, enum store_step step, const struct str *args, size_t n)
@@ -24,15 +24,25 @@ int store_fetch(struct redis *r)
 {
 	if (r->store.step != STORE_IDLE)
 		return BUS_E_BUSY;
-	const struct str args[] = {STR("SET"),  str_from(r->names.turn), str_from(r->node_id), STR("NX"), STR("PX"),
-	                           STR(TURN_MS)};
+	char turn_ms[16];
+	const struct str args[] = {STR("SET"),
+	                           str_from(r->names.turn),
+	                           str_from(r->node_id),
+	                           STR("NX"),
+	                           STR("PX"),
+	                           {turn_ms, (size_t)snprintf(turn_ms, sizeof(turn_ms), "%d", TURN_MS)}};
+	r->store.turn_ms = r->now_ms;
 	ask(r, STORE_TURN, args, GRID_ARRAY_LEN(args));
 	return 0;
 }
 
+/* Our turn may be over, and another node's: then there is nothing to give back. */
 static void leave(struct redis *r)
 {
-	ask(r, STORE_LEAVE, (const struct str[]){STR("DEL"), str_from(r->names.turn)}, 2);
+	if (r->now_ms - r->store.turn_ms >= TURN_MS)
+		r->store.step = STORE_IDLE;
+	else
+		ask(r, STORE_LEAVE, (const struct str[]){STR("DEL"), str_from(r->names.turn)}, 2);
 }
 
 int store_moved(struct redis *r, size_t n)
@@ -164,7 +174,10 @@ void store_on_answer(struct redis *r, const redisReply *reply)
 	switch (r->store.step) {
 	case STORE_TURN:
 		if (reply->type == REDIS_REPLY_STATUS) {
-			read_on(r);
+			if (is_awaited(r))
+				read_on(r);
+			else
+				leave(r);
 			break;
 		}
 		r->store.step = STORE_IDLE; /* another's turn */

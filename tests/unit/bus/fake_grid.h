@@ -118,9 +118,12 @@ static void node_fatal(void *ctx, const char *what)
 	((struct node *)ctx)->fatal = true;
 }
 
-static void no_wake(void *arg)
+static unsigned wakes;
+
+static void count_wake(void *arg)
 {
 	(void)arg;
+	wakes++;
 }
 
 static const struct bus_upcalls node_upcalls = {
@@ -159,7 +162,7 @@ static void grid_open_node(int i)
 	snprintf(node->id, sizeof(node->id), "n%d", i);
 	const struct bus_env env = {.upcalls = &node_upcalls,
 	                            .ctx = node,
-	                            .wake = no_wake,
+	                            .wake = count_wake,
 	                            .node_id = node->id,
 	                            .epoch = "01ARZ3NDEKTSV4RRFFQ69G5FAV",
 	                            .metrics = &node->metrics};

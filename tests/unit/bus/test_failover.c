@@ -189,6 +189,29 @@ START_TEST(a_blocked_primary_and_no_fallback)
 END_TEST
 
 /* Messages go back only when the primary has every key that was promised meanwhile. */
+/* Nothing goes anywhere, and nothing is to be tried until one of them says something. */
+START_TEST(a_blocked_primary_that_loses_the_fallback)
+{
+	grid_up(40);
+	chat(50);
+	brokers[SIDE_PRIMARY].blocked = true;
+	chat(20);
+	RUN_UNTIL(all_on("fallback"), 3000);
+	chat(50);
+	kill_broker(SIDE_FALLBACK, true);
+	RUN_UNTIL(nodes[0].state == BUS_BLOCKED, 5000);
+	grid_run(1000);
+	wakes = 0;
+	grid_run(2000);
+	ck_assert_uint_lt(wakes, 20);
+	thaw(SIDE_PRIMARY);
+	RUN_UNTIL(nodes[0].state == BUS_UP, 1000);
+	grid_run(2000);
+	grid_check();
+	grid_close();
+}
+END_TEST
+
 START_TEST(no_return_before_all_keys_are_bound)
 {
 	grid_up(100 + (uint64_t)_i);
@@ -452,6 +475,26 @@ START_TEST(both_die_and_the_primary_comes_back)
 }
 END_TEST
 
+/* Receivers would take for new what is published again then. */
+START_TEST(both_away_for_longer_than_anybody_remembers)
+{
+	grid_up(41);
+	chat(100);
+	kill_broker(SIDE_PRIMARY, true);
+	kill_broker(SIDE_FALLBACK, true);
+	RUN_UNTIL(nodes[0].state == BUS_DOWN, 3000);
+	grid_run(200000);
+	start_broker(SIDE_FALLBACK);
+	RUN_UNTIL(nodes[0].state == BUS_UP, 5000);
+	start_broker(SIDE_PRIMARY);
+	RUN_UNTIL(all_on("primary"), 10000);
+	chat(50);
+	grid_run(1000);
+	grid_check(); /* nothing twice */
+	grid_close();
+}
+END_TEST
+
 /* Both lost every key: nothing is served before one of them has them again. */
 START_TEST(both_die_and_lose_all_keys)
 {
@@ -551,6 +594,7 @@ int main(void)
 	    a_join_on_a_frozen_primary,
 	    a_blocked_primary,
 	    a_blocked_primary_and_no_fallback,
+	    both_away_for_longer_than_anybody_remembers,
 	    a_primary_that_comes_and_goes,
 	    one_node_cut_off_hears_and_is_heard,
 	    a_node_that_is_cut_off_dies,
@@ -566,6 +610,7 @@ int main(void)
 	};
 	const TTest *const by_chance[] = {
 	    no_return_before_all_keys_are_bound,
+	    a_blocked_primary_that_loses_the_fallback,
 	    the_fallback_dies_while_it_is_all_there_is,
 	    both_die_and_the_primary_comes_back,
 	    moving_is_interrupted,

@@ -95,6 +95,45 @@ START_TEST(deaf_ones_missed_what_went_over_the_fallback)
 }
 END_TEST
 
+START_TEST(an_old_one_said_again_is_nothing_new)
+{
+	struct notices n = {0};
+	struct notice old = notice_of("n1.E", 1, true), young = notice_of("n1.E", 2, false);
+
+	notices_heard(&n, &old, 10000);
+	notices_heard(&n, &young, 10001);
+	ck_assert(!notices_heard(&n, &old, 10002).again);
+	ck_assert(!notices_peer_cut(&n, 10002));
+	notices_deinit(&n);
+}
+END_TEST
+
+START_TEST(who_could_not_send_hears_anew)
+{
+	struct notices n = {0};
+	struct notice cut = notice_of("n1.E", 1, true);
+
+	notices_heard(&n, &cut, 10000);
+	ck_assert(!notices_heard(&n, &cut, 10500).again);
+	notices_hear_anew(&n);
+	ck_assert(notices_heard(&n, &cut, 11000).again);
+	notices_deinit(&n);
+}
+END_TEST
+
+START_TEST(deaf_twice_is_deaf_since_the_first_time)
+{
+	struct notices n = {0};
+	struct notice out;
+
+	notices_deaf(&n, 5000, 10000);
+	notices_deaf(&n, 9000, 11000);
+	ck_assert(notices_due(&n, 11000, &out));
+	ck_assert_uint_eq(out.deaf_ms, 6000);
+	notices_deinit(&n);
+}
+END_TEST
+
 START_TEST(peers_are_bounded)
 {
 	struct notices n = {0};
@@ -175,5 +214,6 @@ END_TEST
 
 CHECK_MAIN("bus.notices", nobody_is_cut_off, a_peer_is_cut_off_until_it_says_otherwise, a_notice_expires,
            one_that_is_back_does_not_speak_for_another, a_new_life_is_a_new_peer,
-           deaf_ones_missed_what_went_over_the_fallback, peers_are_bounded, says_so_while_it_is_cut_off,
-           and_a_while_after_that_it_is_not, a_new_cut_has_a_new_number)
+           deaf_ones_missed_what_went_over_the_fallback, an_old_one_said_again_is_nothing_new,
+           who_could_not_send_hears_anew, deaf_twice_is_deaf_since_the_first_time, peers_are_bounded,
+           says_so_while_it_is_cut_off, and_a_while_after_that_it_is_not, a_new_cut_has_a_new_number)
