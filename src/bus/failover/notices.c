@@ -124,11 +124,10 @@ void notices_deaf(struct notices *n, uint64_t since_ms, uint64_t now_ms)
 	say(n, now_ms);
 }
 
-bool notices_due(struct notices *n, uint64_t now_ms, struct notice *out)
+bool notices_due(const struct notices *n, uint64_t now_ms, struct notice *out)
 {
 	if ((!n->cut_since_ms && now_ms >= n->say_until_ms) || now_ms < n->due_ms)
 		return false;
-	n->due_ms = now_ms + NOTICES_EVERY_MS;
 	*out = (struct notice){
 	    .number = n->number,
 	    .cut = n->cut_since_ms != 0,
@@ -136,4 +135,9 @@ bool notices_due(struct notices *n, uint64_t now_ms, struct notice *out)
 	    .deaf_ms = n->deaf_since_ms ? now_ms - n->deaf_since_ms : 0,
 	};
 	return true;
+}
+
+void notices_said(struct notices *n, uint64_t now_ms)
+{
+	n->due_ms = now_ms + NOTICES_EVERY_MS;
 }

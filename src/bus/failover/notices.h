@@ -56,6 +56,8 @@ void notices_cut(struct notices *n, uint64_t since_ms, uint64_t now_ms);
 void notices_whole(struct notices *n, uint64_t now_ms);
 void notices_deaf(struct notices *n, uint64_t since_ms, uint64_t now_ms);
 /* Fills `out` (all but the origin) if it is time to say something. */
-bool notices_due(struct notices *n, uint64_t now_ms, struct notice *out);
+bool notices_due(const struct notices *n, uint64_t now_ms, struct notice *out);
+/* It is on its way. */
+void notices_said(struct notices *n, uint64_t now_ms);
 
 #endif

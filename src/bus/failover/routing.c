@@ -204,9 +204,11 @@ static void send_notice(struct failover *f)
 		return;
 	memcpy(notice.origin, f->origin, sizeof(notice.origin));
 	notice_encode(&notice, &body);
-	/* One that is not sent is said again in half a second. */
-	if (!body.failed && bus_announce(f->below[SIDE_FALLBACK].bus, buf_str(&body)) == 0)
+	/* Else the last one may be under way still: in the next turn. Peers may hold back messages until they hear it. */
+	if (!body.failed && bus_announce(f->below[SIDE_FALLBACK].bus, buf_str(&body)) == 0) {
+		notices_said(&f->notices, f->now_ms);
 		counter_add(&f->counters.notices_sent, 1);
+	}
 }
 
 /* --- the route ---------------------------------------------------------------------------------------------------- */

@@ -49,6 +49,7 @@ enum item_kind {
 	TO_NODE_BOUND,
 	TO_NODE_DELIVERY,
 	TO_NODE_ANNOUNCED,
+	TO_NODE_SAID, /* its announcement has been made */
 	TO_NODE_STORED,
 	TO_NODE_BLOCKED,
 	TO_NODE_UNBLOCKED,
@@ -97,6 +98,7 @@ struct link {
 	uint64_t frozen_ms; /* since when nothing moves */
 	bool held_down;     /* does not connect */
 	bool knows_blocked;
+	bool announces; /* one is under way */
 	struct item *in, *out;
 	struct flying *publishes, *binds;
 	int n_publishes, n_binds;
@@ -296,6 +298,8 @@ static void broker_take(struct broker *b, struct link *link, struct item *item)
 		return;
 	default:
 		announce_to_all(b, item->text);
+		if (link)
+			item_new(&link->out, TO_NODE_SAID);
 		return;
 	}
 	if (!link)
@@ -376,7 +380,7 @@ static void cut(struct link *link, uint64_t notice_after_ms)
 	}
 	link->up = false;
 	link->life++;
-	link->knows_blocked = false;
+	link->knows_blocked = link->announces = false;
 	link->notice_ms = grid_now + notice_after_ms + 1;
 	link->connect_ms = link->notice_ms + 50 + chance(500);
 }
@@ -552,6 +556,9 @@ static int fake_announce(void *impl, struct str body)
 {
 	struct link *link = impl;
 
+	if (link->announces)
+		return BUS_E_BUSY;
+	link->announces = link->up;
 	if (link->up)
 		snprintf(item_new(&link->in, TO_BROKER_ANNOUNCE)->text, sizeof(((struct item *)0)->text), "%.*s",
 		         STR_ARG(body));
@@ -665,6 +672,9 @@ static void fake_item(struct link *link, struct item *item)
 		break;
 	case TO_NODE_ANNOUNCED:
 		bus_up_announced(link->bus, str_from(item->text));
+		break;
+	case TO_NODE_SAID:
+		link->announces = false;
 		break;
 	case TO_NODE_BLOCKED:
 		fake_tell_state(link, BUS_BLOCKED);

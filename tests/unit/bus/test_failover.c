@@ -357,6 +357,7 @@ START_TEST(absent_users_messages_are_moved)
 		ck_assert_int_ge(publish(i % NODES, USER_KEY), 0);
 		grid_run(50);
 	}
+	grid_run(200); /* the last one is there, too */
 	struct queued *q;
 	int kept;
 	DL_COUNT(brokers[SIDE_FALLBACK].store, q, kept);
@@ -451,6 +452,32 @@ START_TEST(the_fallback_dies_while_it_is_all_there_is)
 	start_broker(SIDE_FALLBACK);
 	RUN_UNTIL(all_on("fallback"), 5000);
 	grid_run(3000);
+	all_confirmed_came();
+	grid_close();
+}
+END_TEST
+
+/* Before half a second is over, in which what came after that is held back. */
+START_TEST(who_hears_the_fallback_later_asks_at_once)
+{
+	grid_up(500 + (uint64_t)_i);
+	latency_ms = 20;
+	chat(4);
+	grid_run(1000);
+	kill_broker(SIDE_PRIMARY, false);
+	kill_broker(SIDE_FALLBACK, true);
+	RUN_UNTIL(nodes[0].state == BUS_DOWN && nodes[1].state == BUS_DOWN && nodes[2].state == BUS_DOWN, 3000);
+	for (int i = 0; i < NODES * KEYS; i++)
+		nodes[i / KEYS].members[i % KEYS].since_ms = 0; /* look at the order nevertheless */
+	start_broker(SIDE_FALLBACK);
+	for (int i = 0; i < 150; i++) {
+		if (i % 8 < NODES && nodes[i % 8].state == BUS_UP)
+			ck_assert_int_ge(publish(i % 8, 0), 0);
+		grid_step();
+	}
+	ck_assert(all_on("fallback"));
+	grid_run(3000);
+	ck_assert_uint_eq(disorder, 0);
 	all_confirmed_came();
 	grid_close();
 }
@@ -612,6 +639,7 @@ int main(void)
 	    no_return_before_all_keys_are_bound,
 	    a_blocked_primary_that_loses_the_fallback,
 	    the_fallback_dies_while_it_is_all_there_is,
+	    who_hears_the_fallback_later_asks_at_once,
 	    both_die_and_the_primary_comes_back,
 	    moving_is_interrupted,
 	};

@@ -161,12 +161,29 @@ START_TEST(says_so_while_it_is_cut_off)
 	for (uint64_t now = 10000; now < 20000; now += 100) {
 		if (!notices_due(&n, now, &out))
 			continue;
+		notices_said(&n, now);
 		said++;
 		ck_assert(out.cut);
 		ck_assert_uint_eq(out.number, 1);
 		ck_assert_uint_eq(out.missed_ms, now - 8000);
 	}
 	ck_assert_int_eq(said, 20);
+	notices_deinit(&n);
+}
+END_TEST
+
+START_TEST(stays_due_until_it_is_said)
+{
+	struct notices n = {0};
+	struct notice out;
+
+	notices_cut(&n, 8000, 10000);
+	ck_assert(notices_due(&n, 10000, &out));
+	ck_assert(notices_due(&n, 10010, &out)); /* it could not be sent */
+	notices_said(&n, 10010);
+	ck_assert(!notices_due(&n, 10020, &out));
+	notices_deaf(&n, 9000, 10030); /* this cannot wait */
+	ck_assert(notices_due(&n, 10030, &out));
 	notices_deinit(&n);
 }
 END_TEST
@@ -182,6 +199,7 @@ START_TEST(and_a_while_after_that_it_is_not)
 	for (uint64_t now = 11000; now < 20000; now += 100) {
 		if (!notices_due(&n, now, &out))
 			continue;
+		notices_said(&n, now);
 		said++;
 		ck_assert(!out.cut);
 		ck_assert_uint_eq(out.missed_ms, 0);
@@ -216,4 +234,5 @@ CHECK_MAIN("bus.notices", nobody_is_cut_off, a_peer_is_cut_off_until_it_says_oth
            one_that_is_back_does_not_speak_for_another, a_new_life_is_a_new_peer,
            deaf_ones_missed_what_went_over_the_fallback, an_old_one_said_again_is_nothing_new,
            who_could_not_send_hears_anew, deaf_twice_is_deaf_since_the_first_time, peers_are_bounded,
-           says_so_while_it_is_cut_off, and_a_while_after_that_it_is_not, a_new_cut_has_a_new_number)
+           says_so_while_it_is_cut_off, stays_due_until_it_is_said, and_a_while_after_that_it_is_not,
+           a_new_cut_has_a_new_number)
