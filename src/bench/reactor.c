@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-#define EVENTS_MAX 256
+#define EVENTS_MAX 1024
 #define TICK_MS 1
 
 int reactor_init(struct reactor *reactor)
