@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-
 int ws_shared_init(struct ws_shared *shared, struct reactor *reactor, uint64_t seed)
 {
 	*shared = (struct ws_shared){.reactor = reactor, .dice = dice_of(seed), .input = malloc(WS_READ_MAX)};
