@@ -78,10 +78,7 @@ START_TEST(refuses_what_is_not_ours)
 	    OURS("run-1", "0000003x", K, N, T),
 	    OURS("run-1", "0000000:", K, N, T), /* the bytes beside the digits */
 	    OURS("run-1", "/0000003", K, N, T),
-	    OURS("run-1",
-	         "\xb0"
-	         "0000003",
-	         K, N, T),
+	    OURS("run-1", "\2600000003", K, N, T),
 	    OURS("run-1", "3", K, N, T),
 	    OURS("run-1", P, "r00000010", N, T), /* there are ten rooms */
 	    OURS("run-1", P, "x00000002", N, T),
