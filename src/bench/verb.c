@@ -1,0 +1,104 @@
+#include "bench/verb.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "bench/help.h"
+#include "bench/limit/server.h"
+
+enum { VERB_E_USAGE = 1, VERB_E_HELP };
+
+static const struct verb *const verbs[] = {&limit_verb};
+
+const struct verb *verb_find(const char *name)
+{
+	for (size_t i = 0; i < GRID_ARRAY_LEN(verbs); i++)
+		if (strcmp(verbs[i]->name, name) == 0)
+			return verbs[i];
+	return NULL;
+}
+
+void verbs_help(struct buf *out)
+{
+	for (size_t i = 0; i < GRID_ARRAY_LEN(verbs); i++)
+		buf_printf(out, "  gridbench %-17s %s\n", verbs[i]->name, verbs[i]->title);
+}
+
+static void put_help(const struct verb *verb, struct buf *out)
+{
+	buf_printf(out, "gridbench %s - %s\n\n%s\nOptions\n", verb->name, verb->title, verb->text);
+	for (const struct option *row = verb->rows; row->name; row++)
+		help_option(row, out);
+}
+
+/* One option, which begins at *atp; what stands behind it is next. A plain number is seconds. */
+static int read_option(const struct option_set *set, void *config, char *const *argv, int *atp, struct buf *errp)
+{
+	const char *argument = argv[(*atp)++];
+	struct buf value GRID_CLEANUP(buf_deinit) = BUF_INIT;
+	char name[64];
+
+	if (strncmp(argument, "--", 2) != 0) {
+		buf_printf(errp, "unexpected argument %s", LOG_QUOTED(str_from(argument)));
+		return VERB_E_USAGE;
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(argument + 2, "="), argument + 2);
+	if (strcmp(name, "help") == 0)
+		return VERB_E_HELP;
+	const struct option *row = options_find(set, name, NULL);
+	const char *text = strchr(argument, '=');
+	if (text)
+		text++;
+	else if (!row || row->type == OPTION_TYPE_BOOL)
+		text = "true";
+	else
+		text = argv[*atp] ? argv[(*atp)++] : "";
+	buf_puts(&value, text);
+	if (row && row->type == OPTION_TYPE_DURATION && *text && text[strspn(text, "0123456789")] == '\0')
+		buf_putc(&value, 's');
+	buf_putc(&value, '\0');
+	if (value.failed)
+		return -ENOMEM;
+	buf_puts(errp, "--");
+	int r = options_set(set, config, name, value.p, errp);
+	if (r == 0)
+		buf_reset(errp);
+	return r > 0 ? VERB_E_USAGE : r;
+}
+
+static enum bench_exit read_and_run(const struct verb *verb, const struct option_set *set, void *config,
+                                    char *const *argv)
+{
+	struct buf text GRID_CLEANUP(buf_deinit) = BUF_INIT;
+	int r = options_init(set, config);
+
+	for (int at = 1; r == 0 && argv[at];)
+		r = read_option(set, config, argv, &at, &text);
+	if (r == 0)
+		return verb->run(config);
+	if (r == VERB_E_HELP) {
+		put_help(verb, &text);
+		bool written = fwrite(text.p, 1, text.n, stdout) == text.n && fflush(stdout) == 0;
+		return written && !text.failed ? BENCH_EXIT_OK : BENCH_EXIT_FAILED;
+	}
+	if (r < 0)
+		return BENCH_EXIT_FAILED;
+	fprintf(stderr, "gridbench: %.*s; see gridbench %s --help\n", STR_ARG(buf_str(&text)), verb->name);
+	return BENCH_EXIT_USAGE;
+}
+
+enum bench_exit verb_main(const struct verb *verb, char *const *argv)
+{
+	const struct option_group group = {"", verb->rows, 0};
+	const struct option_set set = {&group, 1};
+	void *config = calloc(1, verb->config_size);
+
+	if (!config)
+		return BENCH_EXIT_FAILED;
+	enum bench_exit result = read_and_run(verb, &set, config, argv);
+	options_deinit(&set, config);
+	free(config);
+	return result;
+}
