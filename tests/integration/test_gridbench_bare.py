@@ -12,7 +12,7 @@ import websockets
 
 from gridtest.bench import GRIDBENCH, Bench
 from gridtest.raw import PING, PONG, TEXT, Raw, frame, handshake
-from gridtest.util import free_port, wait_for
+from gridtest.util import ROOT, free_port, wait_for
 
 KEYS = 300
 
@@ -249,7 +249,7 @@ def test_bind_binds_users(grid, arguments, end):
     assert queues_of_benches(grid) == []
 
 
-# both
+# all
 
 
 @pytest.mark.parametrize("name", ["pipe", "bind"])
@@ -291,3 +291,22 @@ def test_every_verb_has_its_help():
             code, output = run.end()
         assert code == 0 and output.startswith(f"gridbench {name} - ")
         assert re.search(r"^  --\w", output, re.M)
+
+
+def documented():
+    """The examples in the documents, by their verbs."""
+    text = (ROOT / "docs" / "gridbench.md").read_text()
+    return {line.split()[1]: line.split()[2:] for line in re.findall(r"^ +(gridbench [a-z]+ .*)$", text, re.M)}
+
+
+def test_the_documented_examples_work(grid):
+    examples = documented()
+    assert examples.keys() == {"limit", "pipe", "bind"}
+    small = {"--duration": "1", "--keys": "100"}  # this machine does other things as well
+    for name in ("pipe", "bind"):
+        words = examples[name]
+        words = [small.get(before, word) for before, word in zip([None, *words], words)]
+        with verb(grid, name, *words) as run:
+            assert run.end()[0] == 0
+    with Limit(*(word for word in examples["limit"] if word != "--listen" and ":" not in word)) as limit:
+        limit.end_well()
