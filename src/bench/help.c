@@ -1,6 +1,7 @@
 #include "bench/help.h"
 
 #include "bench/options.h"
+#include "bench/verb.h"
 
 /* In the order of the table: the name of the first option of each part. */
 static const struct part {
@@ -42,18 +43,22 @@ static void put_part(struct buf *out, const struct option *row)
 			buf_printf(out, "\n%s\n", part->title);
 }
 
-static void put_options(struct buf *out)
+void help_option(const struct option *row, struct buf *out)
 {
 	struct buf left GRID_CLEANUP(buf_deinit) = BUF_INIT;
 
+	buf_puts(&left, row->name);
+	put_value_name(row, &left);
+	buf_putc(&left, '\0');
+	if (!left.failed)
+		put_row(out, left.p, row->help, row->type == OPTION_TYPE_BOOL ? "" : row->dflt);
+}
+
+static void put_options(struct buf *out)
+{
 	for (const struct option *row = bench_option_rows; row->name; row++) {
 		put_part(out, row);
-		buf_reset(&left);
-		buf_puts(&left, row->name);
-		put_value_name(row, &left);
-		buf_putc(&left, '\0');
-		if (!left.failed)
-			put_row(out, left.p, row->help, row->type == OPTION_TYPE_BOOL ? "" : row->dflt);
+		help_option(row, out);
 	}
 	put_row(out, "scenario FILE", "options from a file: one a line, without the dashes; # comments", "");
 	put_row(out, "help", "print this", "");
@@ -64,7 +69,10 @@ void bench_help(struct buf *out)
 {
 	buf_puts(out, "gridbench - puts load on a grid, and checks that every message arrives once and in order\n"
 	              "\n"
-	              "Usage: gridbench [options]\n");
+	              "Usage: gridbench [options]\n"
+	              "\n"
+	              "Beside it, what a grid is compared with; each has a --help of its own:\n");
+	verbs_help(out);
 	put_options(out);
 	buf_puts(
 	    out,

@@ -2,12 +2,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -16,6 +14,7 @@
 #include "bench/progress.h"
 #include "bench/publishers.h"
 #include "bench/report.h"
+#include "bench/signals.h"
 #include "bench/usage.h"
 #include "bench/watched.h"
 
@@ -59,10 +58,9 @@ struct run {
 static void on_signal(struct watch *watch, uint32_t events)
 {
 	struct run *run = GRID_CONTAINER_OF(watch, struct run, signals);
-	struct signalfd_siginfo info;
 
 	(void)events;
-	if (read(watch->fd, &info, sizeof(info)) != sizeof(info))
+	if (!signals_take(watch->fd))
 		return;
 	if (run->stopping || run->phase == PHASE_CONNECTING)
 		reactor_fail(&run->reactor, -EINTR);
@@ -71,17 +69,12 @@ static void on_signal(struct watch *watch, uint32_t events)
 
 static int watch_signals(struct run *run)
 {
-	sigset_t set;
+	int fd;
+	int r = signals_open(&fd);
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	/* Before any thread is started, so that none of them takes one. */
-	int rc = pthread_sigmask(SIG_BLOCK, &set, NULL);
-	int fd = rc == 0 ? signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC) : -1;
-	if (fd < 0)
-		return rc ? -rc : -errno;
-	int r = reactor_watch(&run->reactor, &run->signals, fd, EPOLLIN);
+	if (r != 0)
+		return r;
+	r = reactor_watch(&run->reactor, &run->signals, fd, EPOLLIN);
 	if (r != 0)
 		close(fd);
 	return r;
