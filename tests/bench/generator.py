@@ -50,6 +50,12 @@ class Generator:
         """Ends the publishing."""
         self.process.send_signal(signal.SIGTERM)
 
+    def first_result(self):
+        """What it has measured, as soon as it says so; it may go on and clean up."""
+        wait_for(lambda: self.result_path.read_text().endswith("\n") or self.process.poll() is not None, RUN_SECONDS,
+                 "a result", interval=0.005)
+        return json.loads(self.result_path.read_text())
+
     def result(self):
         """Waits for its end; what it has measured. 1 is its exit status when something was lost."""
         code = self.process.wait(RUN_SECONDS)
@@ -94,11 +100,11 @@ def measures(result):
     """What is taken from a result, with `problems`."""
     node = result["processes"]["node"]
     beside = result["processes"].get("beside")
-    delivery = result["latency_ms"]["delivery"]
+    delivery, ack = result["latency_ms"]["delivery"], result["latency_ms"]["ack"]
     return {"cpu_us": node["cpu_us_per_delivery"],
             "beside_us": beside["cpu_us_per_delivery"] if beside else None,
             "per_s": result["deliveries"]["per_s"],
-            "p50_ms": delivery["p50"], "p99_ms": delivery["p99"],
+            "p50_ms": delivery["p50"], "p99_ms": delivery["p99"], "ack_p99_ms": ack["p99"],
             "generator": result["generator"]["cpu_share"],
             "problems": problems(result)}
 

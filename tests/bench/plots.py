@@ -68,7 +68,7 @@ def number(value):
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def ticks(most, about=6):
+def ticks(most, about=8):
     """Round numbers from 0 to `most`."""
     step = 10 ** math.floor(math.log10(most / about))
     step *= next(factor for factor in (1, 2, 5, 10) if most / (step * factor) <= about)
