@@ -16,8 +16,8 @@
 #define CONNECT_S 5
 #define FRAME_MAX 131072
 #define HEARTBEAT_S 20
-#define WAIT_MS 1000 /* heartbeats are sent by reading */
-#define AGAIN_MS 500 /* between attempts */
+#define WAIT_US 1000000 /* heartbeats are sent by reading */
+#define AGAIN_US 500000 /* between attempts */
 #define GOODBYE_S 2
 #define RELEASE_EVERY 64
 
@@ -251,13 +251,16 @@ static int read_frames(struct amqp_link *link)
 }
 
 /* Until there is something to read, or somebody wakes us. */
-static void wait(struct amqp_link *link, bool connected, int timeout_ms)
+static void wait(struct amqp_link *link, bool connected, uint64_t timeout_us)
 {
+	const struct timespec timeout = {.tv_sec = (time_t)(timeout_us / 1000000),
+	                                 .tv_nsec = (long)(timeout_us % 1000000 * 1000)};
 	struct pollfd fds[2] = {{.fd = link->wake_fd, .events = POLLIN},
 	                        {.fd = connected ? amqp_get_sockfd(link->conn) : -1, .events = POLLIN}};
 	uint64_t wakes;
 
-	if (poll(fds, 2, timeout_ms) > 0 && (fds[0].revents & POLLIN) && read(link->wake_fd, &wakes, sizeof(wakes)) < 0)
+	if (ppoll(fds, 2, &timeout, NULL) > 0 && (fds[0].revents & POLLIN) &&
+	    read(link->wake_fd, &wakes, sizeof(wakes)) < 0)
 		return; /* somebody else cannot have read it; looking once more does no harm */
 }
 
@@ -266,12 +269,13 @@ static int serve(struct amqp_link *link)
 	int r = 0;
 
 	while (r == 0 && !atomic_load(&link->stopping)) {
+		link->wait_us = WAIT_US;
 		r = read_frames(link);
 		if (r == 0)
 			r = link->handler->idle(link);
 		if (r == 0) {
 			amqp_maybe_release_buffers(link->conn);
-			wait(link, true, WAIT_MS);
+			wait(link, true, link->wait_us);
 		}
 	}
 	return r;
@@ -291,7 +295,7 @@ static void *run(void *arg)
 		}
 		close_link(link, r == 0);
 		if (r != 0 && !atomic_load(&link->stopping))
-			wait(link, false, AGAIN_MS);
+			wait(link, false, AGAIN_US);
 	}
 	return NULL;
 }

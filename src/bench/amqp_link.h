@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -23,7 +24,7 @@ struct amqp_link_handler {
 	int (*established)(struct amqp_link *link);
 	/* A frame that came; not one that closes. */
 	int (*frame)(struct amqp_link *link, const amqp_frame_t *frame);
-	/* Nothing is there to be read: time to send. */
+	/* Nothing is there to be read: time to send. It may set `wait_us`, if it wants to be called again soon. */
 	int (*idle)(struct amqp_link *link);
 	/* The connection is gone, and was established. */
 	void (*lost)(struct amqp_link *link);
@@ -37,6 +38,7 @@ struct amqp_link {
 	amqp_connection_state_t conn;    /* NULL: closed */
 	pthread_t thread;
 	bool started;
+	uint64_t wait_us; /* how long to wait at most, this time, for something to be read */
 	int wake_fd;
 	atomic_bool stopping, up;
 	pthread_mutex_t lock; /* of the next two */

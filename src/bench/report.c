@@ -45,7 +45,7 @@ static void put_numbers(struct buf *out, const char *name, const struct number *
 	put_numbers((out), (name), (const struct number[]){__VA_ARGS__},                                                   \
 	            GRID_ARRAY_LEN(((const struct number[]){__VA_ARGS__})))
 
-static void put_latency(struct buf *out, const char *name, const struct histogram *h)
+void report_latency(struct buf *out, const char *name, const struct histogram *h)
 {
 	buf_printf(out, "\"%s\":{\"p50\":%.3f,\"p90\":%.3f,\"p99\":%.3f,\"p999\":%.3f,\"max\":%.3f}", name,
 	           ms(histogram_at(h, 0.5)), ms(histogram_at(h, 0.9)), ms(histogram_at(h, 0.99)),
@@ -76,9 +76,9 @@ void report_json(const struct report *report, struct buf *out)
 	buf_printf(out,
 	           ",\"misrouted\":%" PRIu64 ",\"foreign\":%" PRIu64 ",\"longest_gap_ms\":%" PRIu64 ",\"latency_ms\":{",
 	           report->tally.misrouted, report->foreign, report->tally.longest_gap_us / 1000);
-	put_latency(out, "ack", report->ack);
+	report_latency(out, "ack", report->ack);
 	buf_putc(out, ',');
-	put_latency(out, "delivery", report->delivery);
+	report_latency(out, "delivery", report->delivery);
 	buf_printf(
 	    out, "},\"generator\":{\"cpu_share\":%.3f,\"max_lag_ms\":%.1f,\"late_sends\":%" PRIu64 ",\"saturated\":%s}}\n",
 	    report->cpu_share, ms(report->max_lag_us), report->late_sends, report_saturated(report) ? "true" : "false");
@@ -97,7 +97,7 @@ static void put_row(struct buf *out, const char *name, const struct number *numb
 #define PUT_ROW(out, name, ...)                                                                                        \
 	put_row((out), (name), (const struct number[]){__VA_ARGS__}, GRID_ARRAY_LEN(((const struct number[]){__VA_ARGS__})))
 
-static void put_times(struct buf *out, const char *name, const struct histogram *h)
+void report_times(struct buf *out, const char *name, const struct histogram *h)
 {
 	buf_printf(out, "%-12sp50 %.2f ms, p90 %.2f, p99 %.2f, p99.9 %.2f, max %.2f\n", name, ms(histogram_at(h, 0.5)),
 	           ms(histogram_at(h, 0.9)), ms(histogram_at(h, 0.99)), ms(histogram_at(h, 0.999)), ms(h->max_us));
@@ -158,8 +158,8 @@ void report_text(const struct report *report, struct buf *out)
 	put_users(report, out);
 	if (t->misrouted || report->foreign)
 		PUT_ROW(out, "strange", {"misrouted", t->misrouted}, {"not of this run", report->foreign});
-	put_times(out, "ack", report->ack);
-	put_times(out, "delivery", report->delivery);
+	report_times(out, "ack", report->ack);
+	report_times(out, "delivery", report->delivery);
 	buf_printf(out, "%-12s%.0f ms without a delivery, %.0f ms without an acknowledgement\n", "longest gap",
 	           ms(t->longest_gap_us), ms(t->longest_ack_gap_us));
 	put_generator(report, out);

@@ -31,4 +31,8 @@ void report_text(const struct report *report, struct buf *out);
 /* A line for each example. */
 void report_examples(const struct report *report, const struct ledger *ledger, uint32_t rooms, struct buf *out);
 
+/* Percentiles: `"name":{…}`, and a row of the table. */
+void report_latency(struct buf *out, const char *name, const struct histogram *h);
+void report_times(struct buf *out, const char *name, const struct histogram *h);
+
 #endif

@@ -2,12 +2,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "bench/fleet.h"
@@ -15,6 +13,7 @@
 #include "bench/progress.h"
 #include "bench/publishers.h"
 #include "bench/report.h"
+#include "bench/signals.h"
 #include "bench/usage.h"
 
 #define LOOK_EVERY_US 200000 /* whether all is accounted for */
@@ -53,10 +52,9 @@ struct run {
 static void on_signal(struct watch *watch, uint32_t events)
 {
 	struct run *run = GRID_CONTAINER_OF(watch, struct run, signals);
-	struct signalfd_siginfo info;
 
 	(void)events;
-	if (read(watch->fd, &info, sizeof(info)) != sizeof(info))
+	if (!signals_take(watch->fd))
 		return;
 	if (run->stopping || run->phase == PHASE_CONNECTING)
 		reactor_fail(&run->reactor, -EINTR);
@@ -65,17 +63,12 @@ static void on_signal(struct watch *watch, uint32_t events)
 
 static int watch_signals(struct run *run)
 {
-	sigset_t set;
+	int fd;
+	int r = signals_open(&fd);
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	/* Before any thread is started, so that none of them takes one. */
-	int rc = pthread_sigmask(SIG_BLOCK, &set, NULL);
-	int fd = rc == 0 ? signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC) : -1;
-	if (fd < 0)
-		return rc ? -rc : -errno;
-	int r = reactor_watch(&run->reactor, &run->signals, fd, EPOLLIN);
+	if (r != 0)
+		return r;
+	r = reactor_watch(&run->reactor, &run->signals, fd, EPOLLIN);
 	if (r != 0)
 		close(fd);
 	return r;

@@ -5,12 +5,14 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "bench/bare/bind.h"
+#include "bench/bare/pipe.h"
 #include "bench/help.h"
 #include "bench/limit/server.h"
 
 enum { VERB_E_USAGE = 1, VERB_E_HELP };
 
-static const struct verb *const verbs[] = {&limit_verb};
+static const struct verb *const verbs[] = {&limit_verb, &pipe_verb, &bind_verb};
 
 const struct verb *verb_find(const char *name)
 {

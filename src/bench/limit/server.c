@@ -4,15 +4,14 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "bench/limit/socket.h"
+#include "bench/signals.h"
 #include "bench/url.h"
 #include "bench/usage.h"
 
@@ -85,19 +84,6 @@ static int watch(struct server *server, struct source *source, int fd)
 	return epoll_ctl(server->sockets.epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
 }
 
-static int watch_signals(struct server *server)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
-		return -errno;
-	server->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	return server->signal_fd < 0 ? -errno : watch(server, &server->signals, server->signal_fd);
-}
-
 static int listen_at(struct server *server, const struct url *url)
 {
 	const int yes = 1;
@@ -125,7 +111,9 @@ static int start(struct server *server, const struct limit_options *options, con
 	sockets->scratch = malloc(SOCKET_READ_MAX);
 	if (!sockets->scratch)
 		return -ENOMEM;
-	int r = watch_signals(server);
+	int r = signals_open(&server->signal_fd);
+	if (r == 0)
+		r = watch(server, &server->signals, server->signal_fd);
 	return r != 0 ? r : listen_at(server, url);
 }
 
