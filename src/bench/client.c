@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #define BACKOFF_FIRST_MS 1000
 #define BACKOFF_MAX_MS 30000
@@ -54,7 +55,7 @@ static uint64_t pause_ms(struct client *client)
 static void come_back(struct client *client)
 {
 	if (!client->shared->pin)
-		client->at_url = (client->at_url + 1) % (uint32_t)client->shared->n_urls;
+		client->at_url = (client->at_url + 1) % (uint32_t)client->urls->n;
 	set_timer(client, pause_ms(client));
 	client->retry_ms = NO_RETRY;
 	move(client, CLIENT_WAITING);
@@ -63,7 +64,7 @@ static void come_back(struct client *client)
 static void note_refused(struct client *client, const struct ws_end *end)
 {
 	struct clients *shared = client->shared;
-	struct url *url = &shared->urls[client->at_url];
+	struct url *url = &client->urls->items[client->at_url];
 
 	url->refused = end->error == ECONNREFUSED;
 	shared->refused++;
@@ -77,6 +78,7 @@ static void on_ended(struct ws_conn *conn, const struct ws_end *end)
 	struct clients *shared = client->shared;
 
 	reactor_timer_cancel(&client->timer);
+	buf_reset(&client->rest);
 	if (client->state == CLIENT_WELCOMED) {
 		client->handler->ended(client);
 	} else {
@@ -90,14 +92,37 @@ static void on_ended(struct ws_conn *conn, const struct ws_end *end)
 	move(client, CLIENT_STOPPED);
 }
 
+/* Path and query, with a NUL at the end. */
+static void put_target(const struct client *client, const struct url *url, struct buf *out)
+{
+	const struct dialect *dialect = client->shared->dialect;
+
+	url_put_path(url, &client->names, out);
+	if (dialect->ops->put_query) {
+		buf_putc(out, strchr(url->path, '?') ? '&' : '?');
+		dialect->ops->put_query(dialect, client->names.user, out);
+	}
+	buf_putc(out, '\0');
+}
+
+static int open_conn(struct client *client, const struct url *url)
+{
+	const struct clients *shared = client->shared;
+	const struct sockaddr_in *source = shared->n_sources ? &shared->sources[client->at_source] : NULL;
+	struct buf target GRID_CLEANUP(buf_deinit) = BUF_INIT;
+
+	put_target(client, url, &target);
+	if (target.failed)
+		return -ENOMEM;
+	return ws_conn_open(&client->conn, url, source, target.p, shared->dialect->ops->subprotocol);
+}
+
 static void connect_now(struct client *client)
 {
 	struct clients *shared = client->shared;
-	const struct url *url = &shared->urls[client->at_url];
-	const struct sockaddr_in *source = shared->n_sources ? &shared->sources[client->at_source] : NULL;
 
 	client->retry_ms = NO_RETRY;
-	int r = ws_conn_open(&client->conn, url, source, client->query);
+	int r = open_conn(client, &client->urls->items[client->at_url]);
 	if (r == -ENOMEM)
 		reactor_fail(shared->ws.reactor, r);
 	move(client, r == 0 ? CLIENT_CONNECTING : CLIENT_WAITING);
@@ -114,6 +139,7 @@ static void connect_now(struct client *client)
 /* Silent for two heartbeats: asks; and gives the connection up when no answer comes. */
 static void check_heartbeat(struct client *client)
 {
+	const char *ping = client->shared->dialect->ops->ping;
 	uint64_t silent_ms = (now_us(client) - client->heard_us) / 1000;
 
 	if (silent_ms < 2 * client->heartbeat_ms) {
@@ -121,7 +147,7 @@ static void check_heartbeat(struct client *client)
 		set_timer(client, 2 * client->heartbeat_ms - silent_ms);
 	} else if (!client->asked) {
 		client->asked = true;
-		client_send(client, STR("{\"op\":\"ping\"}"));
+		client_send(client, str_from(ping));
 		set_timer(client, client->heartbeat_ms);
 	} else {
 		ws_conn_abort(&client->conn, ETIMEDOUT);
@@ -147,56 +173,120 @@ static void on_timer(struct timer *timer)
 	}
 }
 
-/* --- frames ------------------------------------------------------------------------------------------------------- */
+/* --- what is heard ------------------------------------------------------------------------------------------------ */
 
-static void on_welcome(struct client *client, const struct scan *frame)
+static void on_welcome(struct client *client, const struct heard *heard)
 {
-	uint64_t heartbeat_s = scan_number(frame->heartbeat);
+	const struct dialect_ops *ops = client->shared->dialect->ops;
 
-	snprintf(client->session, sizeof(client->session), "%.*s", STR_ARG(frame->session));
-	client->heartbeat_ms = heartbeat_s ? heartbeat_s * 1000 : HEARTBEAT_MS;
+	snprintf(client->session, sizeof(client->session), "%.*s", STR_ARG(heard->session));
+	client->heartbeat_ms = heard->period_ms ? heard->period_ms : HEARTBEAT_MS;
 	client->backoff_ms = BACKOFF_FIRST_MS;
 	client->shared->welcomes++;
 	client->shared->reconnects += client->was_welcomed;
 	client->was_welcomed = true;
 	client->asked = false;
 	move(client, CLIENT_WELCOMED);
-	set_timer(client, 2 * client->heartbeat_ms);
+	if (ops->ping)
+		set_timer(client, 2 * client->heartbeat_ms);
+	else
+		reactor_timer_cancel(&client->timer);
 	client->handler->welcomed(client);
+}
+
+static void on_heard(struct client *client, const struct heard *heard)
+{
+	switch (heard->kind) {
+	case HEARD_PUSH:
+	case HEARD_ANSWER:
+	case HEARD_SYNCED:
+		if (client->state == CLIENT_WELCOMED)
+			client->handler->heard(client, heard);
+		break;
+	case HEARD_WELCOME:
+		if (client->state == CLIENT_CONNECTING)
+			on_welcome(client, heard);
+		break;
+	case HEARD_PING:
+		client_send(client, str_from(client->shared->dialect->ops->pong));
+		break;
+	case HEARD_BYE:
+		client->retry_ms = heard->retry_ms;
+		break;
+	case HEARD_NOTHING:
+		break;
+	}
+}
+
+/* All that is complete in `text`; what is not is left in it. */
+static void hear_all(struct client *client, struct str *text)
+{
+	const struct dialect *dialect = client->shared->dialect;
+	struct heard heard = {.kind = HEARD_NOTHING};
+
+	while (text->n && dialect->ops->hear(dialect, text, &heard) == 0)
+		on_heard(client, &heard);
+}
+
+/* Behind what the last message had left incomplete. */
+static void hear_behind_rest(struct client *client, struct str text)
+{
+	buf_put_str(&client->rest, text);
+	struct str in = buf_str(&client->rest);
+	hear_all(client, &in);
+	if (in.n)
+		memmove(client->rest.p, in.p, in.n);
+	client->rest.n = in.n;
 }
 
 static void on_text(struct ws_conn *conn, struct str text)
 {
 	struct client *client = client_of(conn);
-	struct scan frame;
 
 	client->heard_us = now_us(client);
-	if (!scan_frame(text, &frame))
-		return;
-	if (str_eq(frame.op, STR("bye")))
-		client->retry_ms = frame.retry_ms.p ? scan_number(frame.retry_ms) : NO_RETRY;
-	else if (client->state == CLIENT_WELCOMED)
-		client->handler->frame(client, &frame);
-	else if (str_eq(frame.op, STR("welcome")))
-		on_welcome(client, &frame);
+	if (client->rest.n) {
+		hear_behind_rest(client, text);
+	} else {
+		hear_all(client, &text);
+		if (text.n)
+			buf_put_str(&client->rest, text);
+	}
+	if (client->rest.failed)
+		reactor_fail(client->shared->ws.reactor, -ENOMEM);
 }
 
-static const struct ws_handler ws_handler = {on_text, on_ended};
+static void on_opened(struct ws_conn *conn)
+{
+	struct client *client = client_of(conn);
+	const struct dialect *dialect = client->shared->dialect;
+	struct buf hello GRID_CLEANUP(buf_deinit) = BUF_INIT;
 
-void client_init(struct client *client, struct clients *shared, const struct client_handler *handler, const char *query,
-                 uint32_t i)
+	if (dialect->ops->put_hello) {
+		dialect->ops->put_hello(dialect, &hello);
+		client_send(client, buf_str(&hello));
+	}
+	if (dialect->ops->opens_welcome)
+		on_welcome(client, &(struct heard){.kind = HEARD_WELCOME, .session = STR("")});
+}
+
+static const struct ws_handler ws_handler = {on_opened, on_text, on_ended};
+
+void client_init(struct client *client, struct clients *shared, const struct url_list *urls,
+                 const struct client_handler *handler, struct url_names names, uint32_t i)
 {
 	*client = (struct client){.timer.fn = on_timer,
 	                          .shared = shared,
+	                          .urls = urls,
 	                          .handler = handler,
 	                          .state = CLIENT_WAITING,
-	                          .query = query,
-	                          .at_url = i % (uint32_t)shared->n_urls,
+	                          .names = names,
+	                          .rest = BUF_INIT,
+	                          .at_url = i % (uint32_t)urls->n,
 	                          .backoff_ms = BACKOFF_FIRST_MS,
 	                          .retry_ms = NO_RETRY};
 	/* Each URL gets connections from all sources. */
 	if (shared->n_sources)
-		client->at_source = i / (uint32_t)shared->n_urls % (uint32_t)shared->n_sources;
+		client->at_source = i / (uint32_t)urls->n % (uint32_t)shared->n_sources;
 	ws_conn_init(&client->conn, &shared->ws, &ws_handler);
 }
 
@@ -204,6 +294,7 @@ void client_deinit(struct client *client)
 {
 	reactor_timer_cancel(&client->timer);
 	ws_conn_deinit(&client->conn);
+	buf_deinit(&client->rest);
 }
 
 void client_start(struct client *client)

@@ -1,4 +1,5 @@
-/* A client by the rules of docs/protocol.md, section 2: welcome, heartbeats, close codes, and coming back.
+/* A client by the rules of docs/protocol.md, section 2: welcome, heartbeats, close codes, and coming back. The words
+ * are its dialect's.
  *
  *   WAITING ──▶ CONNECTING ──▶ WELCOMED ──▶ WAITING …        (a close it must not come back from: ──▶ STOPPED)
  *
@@ -8,8 +9,8 @@
 
 #include <netinet/in.h>
 
+#include "bench/dialect.h"
 #include "bench/ledger.h"
-#include "bench/scan.h"
 #include "bench/ws_conn.h"
 
 enum client_state {
@@ -23,17 +24,22 @@ struct client;
 
 struct client_handler {
 	void (*welcomed)(struct client *client);
-	/* Any frame after the welcome but `bye`. */
-	void (*frame)(struct client *client, const struct scan *frame);
+	/* Answers and pushes after the welcome. */
+	void (*heard)(struct client *client, const struct heard *heard);
 	/* A session that was welcomed has ended. */
 	void (*ended)(struct client *client);
+};
+
+struct url_list {
+	struct url *items;
+	size_t n;
 };
 
 /* What all clients share. */
 struct clients {
 	struct ws_shared ws;
-	struct url *urls;
-	size_t n_urls;
+	const struct dialect *dialect;
+	struct url_list urls, publish_urls; /* for those who receive, and who publish */
 	struct sockaddr_in *sources;
 	size_t n_sources;    /* 0: any address */
 	bool pin;            /* stay with the first URL */
@@ -51,12 +57,14 @@ struct client {
 	struct ws_conn conn;
 	struct timer timer;
 	struct clients *shared;
+	const struct url_list *urls;
 	const struct client_handler *handler;
 	enum client_state state;
-	const char *query; /* "user=…"; the caller's */
+	struct url_names names; /* the texts are the caller's */
+	struct buf rest;        /* what is incomplete of what was heard */
 	uint32_t at_url, at_source;
 	uint32_t backoff_ms; /* upper end of the next pause */
-	uint64_t retry_ms;   /* what `bye` said; UINT64_MAX: there was none */
+	uint64_t retry_ms;   /* what was said at the end; UINT64_MAX: nothing */
 	uint64_t heartbeat_ms;
 	uint64_t heard_us;
 	bool asked; /* a ping is out */
@@ -64,12 +72,13 @@ struct client {
 	char session[LEDGER_SESSION_MAX];
 };
 
-/* It connects after client_start(); number `i` of all decides which URL and source address it begins with. */
-void client_init(struct client *client, struct clients *shared, const struct client_handler *handler, const char *query,
-                 uint32_t i);
+/* It connects after client_start(), to one of `urls`; number `i` of all decides which of them and which source address
+ * it begins with. */
+void client_init(struct client *client, struct clients *shared, const struct url_list *urls,
+                 const struct client_handler *handler, struct url_names names, uint32_t i);
 void client_deinit(struct client *client);
 void client_start(struct client *client);
-/* Only while WELCOMED. */
+/* Only while its websocket is open. */
 void client_send(struct client *client, struct str text);
 
 #endif

@@ -44,22 +44,23 @@ static int init_sources(struct clients *clients, const struct option_strings *it
 	return r;
 }
 
-static int init_urls(struct clients *clients, const struct option_strings *items, struct buf *errp)
+static int init_urls(struct url_list *urls, const struct clients *clients, const char *option,
+                     const struct option_strings *items, struct buf *errp)
 {
 	const char *why = NULL;
 
-	clients->urls = calloc(items->n, sizeof(*clients->urls));
-	if (!clients->urls)
+	urls->items = calloc(items->n, sizeof(*urls->items));
+	if (!urls->items)
 		return -ENOMEM;
-	for (; clients->n_urls < items->n; clients->n_urls++) {
-		const char *text = items->items[clients->n_urls];
-		struct url *url = &clients->urls[clients->n_urls];
-		if (url_parse(text, url) != 0) {
-			buf_printf(errp, "--url: expected ws://host:port/path, got %s\n", text);
+	for (; urls->n < items->n; urls->n++) {
+		const char *text = items->items[urls->n];
+		struct url *url = &urls->items[urls->n];
+		if (url_parse(text, clients->dialect->ops->path, url) != 0) {
+			buf_printf(errp, "--%s: expected ws://host:port/path, got %s\n", option, text);
 			return FLEET_E_USAGE;
 		}
 		if (url_resolve(url, clients->n_sources ? AF_INET : AF_UNSPEC, &why) != 0) {
-			buf_printf(errp, "--url: %s: %s\n", text, why);
+			buf_printf(errp, "--%s: %s: %s\n", option, text, why);
 			return FLEET_E_USAGE;
 		}
 	}
@@ -104,6 +105,23 @@ static int distribute(struct fleet *fleet, const struct bench_options *options)
 	return r;
 }
 
+/* Where nothing can be asked for, the URL says what comes. Elsewhere users are asked for if somebody publishes to them:
+ * what nobody needs would cost the server. */
+static void choose_what_is_received(struct fleet *fleet, const struct bench_options *options)
+{
+	struct receivers *shared = &fleet->shared;
+	const struct dialect_ops *ops = fleet->clients.dialect->ops;
+	bool names_user = bench_options_mention(&options->url, URL_USER);
+	bool names_room = bench_options_mention(&options->url, URL_ROOM) || !names_user;
+
+	shared->rooms_received = shared->rooms_per_user;
+	shared->user_received = options->to != TO_ROOMS || !(ops->joins & DIALECT_JOINS_USER);
+	if (!ops->joins) {
+		shared->rooms_received = names_room && shared->rooms_per_user ? 1 : 0;
+		shared->user_received = names_user;
+	}
+}
+
 static int init_receivers(struct fleet *fleet, const struct bench_options *options)
 {
 	fleet->receivers = calloc((size_t)options->connections + 1, sizeof(*fleet->receivers));
@@ -115,21 +133,25 @@ static int init_receivers(struct fleet *fleet, const struct bench_options *optio
 	return r;
 }
 
-int fleet_init(struct fleet *fleet, const struct bench_options *options, struct reactor *reactor, struct ledger *ledger,
-               struct histogram *delivery, struct buf *errp)
+int fleet_init(struct fleet *fleet, const struct bench_options *options, const struct dialect *dialect,
+               struct reactor *reactor, struct ledger *ledger, struct histogram *delivery, struct buf *errp)
 {
-	*fleet = (struct fleet){.clients = {.pin = options->pin, .timeout_ms = (uint64_t)options->connect_timeout}};
+	const struct option_strings *publish_urls = bench_options_publish_urls(options);
+
+	*fleet = (struct fleet){
+	    .clients = {.dialect = dialect, .pin = options->pin, .timeout_ms = (uint64_t)options->connect_timeout}};
 	fleet->shared = (struct receivers){.clients = &fleet->clients,
 	                                   .ledger = ledger,
 	                                   .delivery = delivery,
-	                                   .run = options->run,
-	                                   .rooms = (uint32_t)options->rooms,
 	                                   .rooms_per_user = (uint32_t)options->rooms_per_user};
+	choose_what_is_received(fleet, options);
 	int r = ws_shared_init(&fleet->clients.ws, reactor, clock_mono_us());
 	if (r == 0)
 		r = init_sources(&fleet->clients, &options->sources, errp);
 	if (r == 0)
-		r = init_urls(&fleet->clients, &options->url, errp);
+		r = init_urls(&fleet->clients.urls, &fleet->clients, "url", &options->url, errp);
+	if (r == 0)
+		r = init_urls(&fleet->clients.publish_urls, &fleet->clients, "publish-url", publish_urls, errp);
 	if (r == 0)
 		r = distribute(fleet, options);
 	fleet->shared.rooms_of = fleet->rooms_of;
@@ -142,7 +164,8 @@ void fleet_deinit(struct fleet *fleet)
 		receiver_deinit(&fleet->receivers[i]);
 	free(fleet->receivers);
 	free(fleet->rooms_of);
-	free(fleet->clients.urls);
+	free(fleet->clients.urls.items);
+	free(fleet->clients.publish_urls.items);
 	free(fleet->clients.sources);
 	ws_shared_deinit(&fleet->clients.ws);
 }
@@ -165,8 +188,8 @@ bool fleet_hopeless(const struct fleet *fleet)
 
 	if (clients->stopped)
 		return true;
-	for (size_t i = 0; i < clients->n_urls; i++)
-		if (!clients->urls[i].refused)
+	for (size_t i = 0; i < clients->urls.n; i++)
+		if (!clients->urls.items[i].refused)
 			return false;
 	return clients->welcomes == 0;
 }

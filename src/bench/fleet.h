@@ -17,10 +17,11 @@ struct fleet {
 
 enum { FLEET_E_USAGE = 1 };
 
-/* FLEET_E_USAGE: a URL or a source address is wrong; `errp` says how. -ENOMEM. Deinit is due in any case. `ledger` and
- * `delivery` outlive it. */
-GRID_MUST_CHECK int fleet_init(struct fleet *fleet, const struct bench_options *options, struct reactor *reactor,
-                               struct ledger *ledger, struct histogram *delivery, struct buf *errp);
+/* FLEET_E_USAGE: a URL or a source address is wrong; `errp` says how. -ENOMEM. Deinit is due in any case. `dialect`,
+ * `ledger` and `delivery` outlive it. */
+GRID_MUST_CHECK int fleet_init(struct fleet *fleet, const struct bench_options *options, const struct dialect *dialect,
+                               struct reactor *reactor, struct ledger *ledger, struct histogram *delivery,
+                               struct buf *errp);
 void fleet_deinit(struct fleet *fleet);
 /* Starts as many connections as are due at this rate a second. */
 void fleet_start(struct fleet *fleet, uint64_t rate);

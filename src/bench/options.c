@@ -24,6 +24,9 @@ static const char *const to_names[] = {"rooms", "users", "both", NULL};
 
 const struct option bench_option_rows[] = {
     {ROW("url", STRINGS, url, "ws://127.0.0.1:5200/ws", "a node or nginx; again for more, connections take turns")},
+    {ROW("dialect", ENUM, dialect, "grid", "how it is spoken to; plain: texts, {room} and {user} stand in the URL"),
+     .choices = dialect_names},
+    {ROW("login", STRING, login, "", "user:password, for dialects that log in"), .secret = true},
     {ROW("connections", INT, connections, "100", "websockets that receive"), .max = 1000000},
     {ROW("users", INT, users, "0", "connections are spread over so many users; 0: each its own"), .max = 1000000},
     {ROW("rooms", INT, rooms, "10", "rooms in all"), .min = 1, .max = 1000000},
@@ -37,6 +40,7 @@ const struct option bench_option_rows[] = {
      .max = MAX_S},
     {ROW("pin", BOOL, pin, "false", "a lost connection comes back to the same URL, not to the next")},
     {ROW("publishers", INT, publishers, "1", "who publish, each over a connection of its own"), .max = 10000},
+    {ROW("publish-url", STRINGS, publish_url, "", "where publishers over websockets connect to; else --url")},
     {ROW("via", ENUM, via, "ws", "how they publish; both: by turns"), .choices = via_names},
     {ROW("to", ENUM, to, "rooms", "what they publish to; both: half and half"), .choices = to_names},
     {ROW("rate", INT, rate, "100", "messages a second of all publishers; 0: as fast as the window lets them"),
@@ -50,6 +54,7 @@ const struct option bench_option_rows[] = {
     {ROW("offline", STRING, offline, "", "amqp://… of a worker's account: look into the offline queue, too"),
      .secret = true},
     {ROW("prefix", STRING, prefix, "grid", "of the exchanges and the queue (bus.prefix of the nodes)")},
+    {ROW("watch", STRINGS, watch, "", "name=pid[+pid…]: processor time and memory of these processes")},
     {ROW("grace", DURATION, grace, "5s", "a session that ended sooner after an acknowledgement is excused"),
      .max = MAX_S},
     {ROW("settle", DURATION, settle, "10s", "wait at most so long for what is still under way"), .max = MAX_S},
@@ -287,6 +292,8 @@ static int complete(struct bench_options *options, struct buf *errp)
 	}
 	if (options->via != VIA_WS && options->publishers && !*options->amqp)
 		return usage(errp, "--via", ": publishing by AMQP needs --amqp");
+	if (options->via != VIA_AMQP && options->to == TO_BOTH && dialect_list[options->dialect]->joins == 0)
+		return usage(errp, "--to", ": a URL names rooms or users, not both");
 	return name_run(options);
 }
 
@@ -304,6 +311,34 @@ int bench_options_parse(struct bench_options *options, enum bench_action *action
 		return r;
 	r = read_arguments(options, args, errp);
 	return r != 0 ? r : complete(options, errp);
+}
+
+struct dialect bench_options_dialect(const struct bench_options *options)
+{
+	size_t n = strcspn(options->login, ":");
+	bool given = *options->login;
+
+	return (struct dialect){
+	    .ops = dialect_list[options->dialect],
+	    .run = options->run,
+	    .rooms = (uint32_t)options->rooms,
+	    .prefix = options->prefix,
+	    .login = given ? (struct str){options->login, n} : STR_NONE,
+	    .password = given ? str_from(options->login + n + (options->login[n] == ':')) : STR_NONE,
+	};
+}
+
+const struct option_strings *bench_options_publish_urls(const struct bench_options *options)
+{
+	return options->publish_url.n ? &options->publish_url : &options->url;
+}
+
+bool bench_options_mention(const struct option_strings *urls, const char *text)
+{
+	for (size_t i = 0; i < urls->n; i++)
+		if (strstr(urls->items[i], text))
+			return true;
+	return false;
 }
 
 void bench_options_deinit(struct bench_options *options)

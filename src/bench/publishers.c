@@ -6,6 +6,22 @@
 #define NS 1000000000u
 #define US 1000000u
 
+/* A URL that says where messages go leads to one room or user. */
+static struct publisher_targets targets_of(const struct bench_options *options)
+{
+	const struct option_strings *urls = bench_options_publish_urls(options);
+	uint32_t rooms = (uint32_t)options->rooms, users = (uint32_t)options->users;
+
+	if (!bench_options_mention(urls, URL_ROOM) && !bench_options_mention(urls, URL_USER))
+		return (struct publisher_targets){0, 1};
+	return options->to == TO_USERS ? (struct publisher_targets){rooms, users} : (struct publisher_targets){0, rooms};
+}
+
+uint64_t publishers_files(const struct bench_options *options)
+{
+	return (uint64_t)options->publishers * (options->via == VIA_AMQP ? 1 : targets_of(options).n);
+}
+
 static int init_load(struct load *load, const struct bench_options *options, struct ledger *ledger,
                      struct histogram *ack)
 {
@@ -45,9 +61,8 @@ static int add_ws(struct publishers *publishers, struct clients *clients)
 
 	if (r != 0)
 		return r;
-	publisher_ws_init(publisher, clients, (uint32_t)publishers->options->connections + publishers->n_ws);
-	publishers->n_ws++;
-	return 0;
+	uint32_t i = (uint32_t)publishers->options->connections + publishers->n_ws++ * publishers->targets.n;
+	return publisher_ws_init(publisher, clients, publishers->targets, i);
 }
 
 static int add_amqp(struct publishers *publishers, struct reactor *reactor)
@@ -67,7 +82,7 @@ int publishers_init(struct publishers *publishers, const struct bench_options *o
 {
 	size_t n = (size_t)options->publishers + 1;
 
-	*publishers = (struct publishers){.options = options};
+	*publishers = (struct publishers){.options = options, .targets = targets_of(options)};
 	int r = init_load(&publishers->load, options, ledger, ack);
 	publishers->all = calloc(n, sizeof(struct publisher *));
 	publishers->ws = calloc(n, sizeof(*publishers->ws));
@@ -105,7 +120,7 @@ int publishers_connect(struct publishers *publishers)
 	int r = 0;
 
 	for (uint32_t i = 0; i < publishers->n_ws; i++)
-		client_start(&publishers->ws[i].client);
+		publisher_ws_start(&publishers->ws[i]);
 	for (uint32_t i = 0; i < publishers->n_amqp && r == 0; i++)
 		r = publisher_amqp_start(&publishers->amqp[i]);
 	return r;

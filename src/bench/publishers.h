@@ -13,9 +13,13 @@ struct publishers {
 	uint32_t n;
 	struct publisher_ws *ws;
 	uint32_t n_ws;
+	struct publisher_targets targets; /* of each of them */
 	struct publisher_amqp *amqp;
 	uint32_t n_amqp;
 };
+
+/* How many connections they need. */
+uint64_t publishers_files(const struct bench_options *options);
 
 /* AMQP_LINK_E_URI; -errno. Deinit is due in any case, before that of `clients`. */
 GRID_MUST_CHECK int publishers_init(struct publishers *publishers, const struct bench_options *options,

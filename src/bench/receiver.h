@@ -4,7 +4,6 @@
 
 #include "bench/client.h"
 #include "bench/histogram.h"
-#include "bench/names.h"
 #include "bench/payload.h"
 
 /* What all receivers share. The texts and tables are the caller's. */
@@ -12,31 +11,32 @@ struct receivers {
 	struct clients *clients;
 	struct ledger *ledger;
 	struct histogram *delivery; /* from publishing to receiving */
-	const char *run;
-	uint32_t rooms; /* targets below are rooms, the others users */
 	uint32_t rooms_per_user;
 	const uint32_t *rooms_of; /* rooms_per_user for each user */
+	uint32_t rooms_received;  /* the first of them, which its connections are in */
+	bool user_received;       /* they get what goes to the user as well */
 
-	size_t complete;   /* receivers that are in all their rooms */
-	uint64_t received; /* messages of this run */
-	uint64_t foreign;  /* messages that are not ours */
+	size_t complete;      /* receivers that receive all they should */
+	uint64_t received;    /* messages of this run */
+	uint64_t received_us; /* the last one */
+	uint64_t foreign;     /* messages that are not ours */
 	uint64_t join_retries;
 };
 
 struct membership {
-	uint32_t room;
+	uint32_t target;
 	struct subscription *subscription; /* NULL: not joined */
 };
 
 struct receiver {
 	struct client client;
 	struct receivers *shared;
-	struct timer rejoin; /* of rooms that could not be joined */
+	struct timer rejoin; /* of what could not be joined */
 	uint32_t user;
 	uint32_t joined;
-	struct subscription *notifications; /* NULL: not welcomed */
+	uint32_t n_memberships;
 	struct membership *memberships;
-	char query[BENCH_NAME_MAX + 8];
+	struct bench_name user_name, room_name;
 };
 
 /* -ENOMEM; deinit is due in any case. It connects with client_start(). */

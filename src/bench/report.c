@@ -21,6 +21,11 @@ bool report_failed(const struct report *report)
 	return t->rooms.lost || t->rooms.doubled || t->users.lost || t->users.doubled || t->misrouted;
 }
 
+static double cpu_us_per_delivery(const struct watched *watched, uint64_t received)
+{
+	return received ? (double)watched->cpu_ns / 1e3 / (double)received : 0;
+}
+
 static double ms(uint64_t us)
 {
 	return (double)us / 1000;
@@ -52,6 +57,42 @@ void report_latency(struct buf *out, const char *name, const struct histogram *h
 	           ms(histogram_at(h, 0.999)), ms(h->max_us));
 }
 
+static void put_connections(const struct report *report, struct buf *out)
+{
+	buf_printf(out,
+	           "\"connections\":{\"wanted\":%" PRIu64 ",\"reconnects\":%" PRIu64 ",\"refused\":%" PRIu64
+	           ",\"seconds\":%.3f},\"deliveries\":{\"total\":%" PRIu64 ",\"per_s\":%.1f},",
+	           report->connections, report->reconnects, report->refused, report->connected_s, report->received,
+	           (double)report->received / report->received_s);
+}
+
+static void put_process(struct buf *out, const struct watched *w, uint64_t received)
+{
+	static const char *const moments[] = {
+	    [WATCHED_START] = "start", [WATCHED_CONNECTED] = "connected", [WATCHED_END] = "end"};
+
+	buf_printf(out, "\"%.*s\":", STR_ARG(w->name));
+	if (w->gone) {
+		buf_puts(out, "null");
+		return;
+	}
+	buf_printf(out, "{\"cpu_s\":%.6f,\"cpu_us_per_delivery\":%.4f,\"memory_kb\":{", (double)w->cpu_ns / 1e9,
+	           cpu_us_per_delivery(w, received));
+	for (size_t i = 0; i < WATCHED_MOMENTS; i++)
+		buf_printf(out, "%s\"%s\":%" PRIu64, i ? "," : "", moments[i], w->memory_kb[i]);
+	buf_puts(out, "}}");
+}
+
+static void put_processes(const struct report *report, struct buf *out)
+{
+	buf_puts(out, ",\"processes\":{");
+	for (size_t i = 0; i < report->watched->n; i++) {
+		buf_puts(out, i ? "," : "");
+		put_process(out, &report->watched->items[i], report->received);
+	}
+	buf_putc(out, '}');
+}
+
 void report_json(const struct report *report, struct buf *out)
 {
 	const struct tally_publishes *p = &report->tally.publishes;
@@ -59,9 +100,7 @@ void report_json(const struct report *report, struct buf *out)
 	const struct tally_users *u = &report->tally.users;
 
 	buf_printf(out, "{\"run\":\"%s\",\"seconds\":%.3f,", report->run, report->seconds);
-	PUT_NUMBERS(out, "connections", {"wanted", report->connections}, {"reconnects", report->reconnects},
-	            {"refused", report->refused});
-	buf_putc(out, ',');
+	put_connections(report, out);
 	PUT_NUMBERS(out, "publishes", {"attempted", p->attempted}, {"acknowledged", p->acknowledged},
 	            {"refused", p->refused}, {"unknown", p->unknown},
 	            {"longest_ack_gap_ms", report->tally.longest_ack_gap_us / 1000});
@@ -80,8 +119,11 @@ void report_json(const struct report *report, struct buf *out)
 	buf_putc(out, ',');
 	report_latency(out, "delivery", report->delivery);
 	buf_printf(
-	    out, "},\"generator\":{\"cpu_share\":%.3f,\"max_lag_ms\":%.1f,\"late_sends\":%" PRIu64 ",\"saturated\":%s}}\n",
+	    out, "},\"generator\":{\"cpu_share\":%.3f,\"max_lag_ms\":%.1f,\"late_sends\":%" PRIu64 ",\"saturated\":%s}",
 	    report->cpu_share, ms(report->max_lag_us), report->late_sends, report_saturated(report) ? "true" : "false");
+	if (report->watched->n)
+		put_processes(report, out);
+	buf_puts(out, "}\n");
 }
 
 /* --- text --------------------------------------------------------------------------------------------------------- */
@@ -135,6 +177,22 @@ static void put_generator(const struct report *report, struct buf *out)
 		              "            and rates; use fewer connections, a lower rate, or a machine of its own.\n");
 }
 
+static void put_watched(const struct report *report, struct buf *out)
+{
+	for (const struct watched *w = report->watched->items; w < report->watched->items + report->watched->n; w++) {
+		const uint64_t *kb = w->memory_kb;
+		if (w->gone)
+			buf_printf(out, "%-12s%.*s has ended during the run\n", "process", STR_ARG(w->name));
+		else
+			buf_printf(out,
+			           "%-12s%.*s: processor %.3f s, %.3f us a delivery; memory (Pss) %.1f MB, connected %.1f, "
+			           "at the end %.1f\n",
+			           "process", STR_ARG(w->name), (double)w->cpu_ns / 1e9, cpu_us_per_delivery(w, report->received),
+			           (double)kb[WATCHED_START] / 1e3, (double)kb[WATCHED_CONNECTED] / 1e3,
+			           (double)kb[WATCHED_END] / 1e3);
+	}
+}
+
 static void put_rate(const struct report *report, struct buf *out)
 {
 	buf_printf(out, "%-12s%.0f published/s", "rate", (double)report->tally.publishes.attempted / report->seconds);
@@ -162,6 +220,7 @@ void report_text(const struct report *report, struct buf *out)
 	report_times(out, "delivery", report->delivery);
 	buf_printf(out, "%-12s%.0f ms without a delivery, %.0f ms without an acknowledgement\n", "longest gap",
 	           ms(t->longest_gap_us), ms(t->longest_ack_gap_us));
+	put_watched(report, out);
 	put_generator(report, out);
 	buf_printf(out, "%-12s%s\n", "verdict", report_failed(report) ? "FAILED" : "nothing lost, nothing doubled");
 }

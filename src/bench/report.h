@@ -5,13 +5,16 @@
 #include "base/buf.h"
 #include "bench/histogram.h"
 #include "bench/ledger.h"
+#include "bench/watched.h"
 
 struct report {
 	const char *run;
 	double seconds;       /* of publishing */
 	uint64_t wanted_rate; /* messages a second; 0: any */
 	uint64_t connections, reconnects, refused;
-	uint64_t received; /* messages, at all sessions */
+	double connected_s; /* how long it took until all were in their rooms */
+	uint64_t received;  /* messages, at all sessions */
+	double received_s;  /* from the beginning of publishing to the last of them */
 	uint64_t foreign;
 	struct tally tally;
 	const struct histogram *ack, *delivery;
@@ -19,6 +22,7 @@ struct report {
 	double loop_share; /* the one that drives the websockets */
 	uint64_t max_lag_us;
 	uint64_t late_sends;
+	const struct watched_list *watched;
 	bool offline; /* was the offline queue looked into? */
 };
 

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "bench/fleet.h"
 #include "bench/offline.h"
 #include "bench/progress.h"
@@ -15,6 +16,7 @@
 #include "bench/report.h"
 #include "bench/signals.h"
 #include "bench/usage.h"
+#include "bench/watched.h"
 
 #define LOOK_EVERY_US 200000 /* whether all is accounted for */
 #define OTHER_FILES 64       /* descriptors that are no websockets */
@@ -27,6 +29,7 @@ struct run {
 	struct reactor reactor;
 	struct watch signals;
 	struct ledger *ledger;
+	struct dialect dialect;
 	struct fleet fleet;
 	struct publishers publishers;
 	struct offline offline;
@@ -41,7 +44,10 @@ struct run {
 	uint64_t look_us;               /* SETTLING: when to look again */
 	uint64_t quiet_us;              /* since when all is accounted for; 0: it is not */
 	struct cpu cpu_before, cpu_used;
-	uint64_t published_us; /* how long PUBLISHING took */
+	struct watched_list watched;
+	uint64_t connected_us;  /* how long CONNECTING took */
+	uint64_t publishing_us; /* when PUBLISHING began */
+	uint64_t published_us;  /* how long PUBLISHING took */
 	uint64_t max_lag_us;
 	struct tally tally;
 };
@@ -86,7 +92,13 @@ static void enter(struct run *run, enum phase phase)
 static void begin_publishing(struct run *run)
 {
 	progress_step(&run->progress, "connected connections=%u", run->fleet.n);
+	run->connected_us = run->reactor.now_us - run->since_us;
+	watched_weigh(&run->watched, WATCHED_CONNECTED);
+	/* That may have taken a while. */
+	run->reactor.now_us = run->reactor.woken_us = clock_mono_us();
 	enter(run, PHASE_PUBLISHING);
+	run->publishing_us = run->reactor.now_us;
+	watched_begin(&run->watched);
 	run->cpu_before = cpu_now();
 	run->reactor.max_lag_us = 0;
 	publishers_start(&run->publishers, run->reactor.now_us);
@@ -175,6 +187,8 @@ static void turn_settling(struct run *run)
 	if (now_us < run->look_us)
 		return;
 	run->look_us = now_us + LOOK_EVERY_US;
+	if (!run->quiet_us)
+		watched_look(&run->watched);
 	int r = ledger_tally(run->ledger, &run->tally);
 	if (r != 0)
 		reactor_fail(&run->reactor, r);
@@ -225,6 +239,10 @@ static void turn(struct run *run)
 
 static struct report report_of(const struct run *run)
 {
+	uint64_t last_us = run->fleet.shared.received_us;
+	/* What was under way when the publishing ended took its time to come. */
+	uint64_t received_us = last_us > run->publishing_us ? last_us - run->publishing_us : run->published_us;
+
 	return (struct report){
 	    .run = run->options->run,
 	    .seconds = (double)run->published_us / 1e6,
@@ -241,6 +259,9 @@ static struct report report_of(const struct run *run)
 	    .loop_share = (double)run->cpu_used.thread_us / (double)run->published_us,
 	    .max_lag_us = run->max_lag_us,
 	    .late_sends = run->publishers.load.late_sends,
+	    .connected_s = (double)run->connected_us / 1e6,
+	    .received_s = (double)received_us / 1e6,
+	    .watched = &run->watched,
 	    .offline = *run->options->offline,
 	};
 }
@@ -255,6 +276,7 @@ static enum bench_exit print_report(struct run *run)
 	struct buf text GRID_CLEANUP(buf_deinit) = BUF_INIT;
 
 	publishers_give_up(&run->publishers);
+	watched_weigh(&run->watched, WATCHED_END);
 	if (ledger_tally(run->ledger, &run->tally) != 0 || ledger_find_lost(run->ledger) != 0)
 		return BENCH_EXIT_FAILED;
 	const struct report report = report_of(run);
@@ -276,7 +298,8 @@ static enum bench_exit print_report(struct run *run)
 
 static enum bench_exit drive(struct run *run)
 {
-	run->since_us = run->progress_us = run->reactor.now_us;
+	watched_weigh(&run->watched, WATCHED_START);
+	run->since_us = run->progress_us = run->reactor.now_us = clock_mono_us();
 	while (run->phase != PHASE_DONE && run->reactor.error == 0)
 		turn(run);
 	if (run->reactor.error == 0)
@@ -320,7 +343,9 @@ static int start(struct run *run, struct buf *errp)
 {
 	int r = watch_signals(run);
 	if (r == 0)
-		r = fleet_init(&run->fleet, run->options, &run->reactor, run->ledger, run->delivery, errp);
+		r = watched_init(&run->watched, &run->options->watch, errp);
+	if (r == 0)
+		r = fleet_init(&run->fleet, run->options, &run->dialect, &run->reactor, run->ledger, run->delivery, errp);
 	if (r != 0)
 		return r;
 	r = publishers_init(&run->publishers, run->options, &run->fleet.clients, run->ledger, run->ack);
@@ -341,6 +366,7 @@ static void stop(struct run *run)
 	if (run->offline_started)
 		offline_deinit(&run->offline);
 	fleet_deinit(&run->fleet);
+	watched_deinit(&run->watched);
 	if (run->signals.fd >= 0)
 		close(run->signals.fd);
 }
@@ -366,7 +392,7 @@ static enum bench_exit run_with_books(struct run *run)
 /* Each connection is a descriptor. */
 static bool enough_files(struct run *run)
 {
-	uint64_t wanted = (uint64_t)(run->options->connections + run->options->publishers) + OTHER_FILES;
+	uint64_t wanted = (uint64_t)run->options->connections + publishers_files(run->options) + OTHER_FILES;
 	uint64_t allowed = raise_file_limit();
 
 	if (wanted > allowed)
@@ -384,6 +410,7 @@ enum bench_exit bench_run(const struct bench_options *options)
 	if (!run)
 		return result;
 	run->options = options;
+	run->dialect = bench_options_dialect(options);
 	run->signals = (struct watch){.fd = -1, .fn = on_signal};
 	progress_init(&run->progress);
 	if (enough_files(run) && make_books(run) == 0 && reactor_init(&run->reactor) == 0) {

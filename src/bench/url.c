@@ -47,7 +47,7 @@ static bool split_authority(struct url *url)
 	       port_is_good(url->port);
 }
 
-int url_parse(const char *text, struct url *out)
+int url_parse(const char *text, const char *path, struct url *out)
 {
 	static const char scheme[] = "ws://";
 
@@ -56,11 +56,25 @@ int url_parse(const char *text, struct url *out)
 		return URL_E_BAD;
 	const char *authority = text + sizeof(scheme) - 1;
 	size_t n = strcspn(authority, "/?#");
-	const char *path = authority[n] == '/' ? authority + n : "/ws";
+	if (authority[n] == '/')
+		path = authority + n;
 	bool good = copy(out->authority, sizeof(out->authority), (struct str){authority, n}) && split_authority(out) &&
-	            copy(out->path, sizeof(out->path), str_from(path)) && !strpbrk(path, " ?#") && authority[n] != '?' &&
+	            copy(out->path, sizeof(out->path), str_from(path)) && !strpbrk(path, " #") && authority[n] != '?' &&
 	            authority[n] != '#';
 	return good ? 0 : URL_E_BAD;
+}
+
+void url_put_path(const struct url *url, const struct url_names *names, struct buf *out)
+{
+	for (struct str rest = str_from(url->path); rest.n;) {
+		bool room = str_starts(rest, STR(URL_ROOM)), user = str_starts(rest, STR(URL_USER));
+		size_t n = room ? sizeof(URL_ROOM) - 1 : user ? sizeof(URL_USER) - 1 : 1;
+		if (room || user)
+			buf_puts(out, room ? names->room : names->user);
+		else
+			buf_putc(out, *rest.p);
+		rest = (struct str){rest.p + n, rest.n - n};
+	}
 }
 
 int url_resolve(struct url *url, int family, const char **whyp)

@@ -84,18 +84,16 @@ static int open_socket(const struct url *url, const struct sockaddr_in *source)
 	return -error;
 }
 
-int ws_conn_open(struct ws_conn *conn, const struct url *url, const struct sockaddr_in *source, const char *query)
+int ws_conn_open(struct ws_conn *conn, const struct url *url, const struct sockaddr_in *source, const char *target,
+                 const char *subprotocol)
 {
-	struct buf target GRID_CLEANUP(buf_deinit) = BUF_INIT;
-
 	GRID_ASSERT(conn->state == WS_STATE_CLOSED);
-	buf_printf(&target, "%s?%s", url->path, query);
-	buf_putc(&target, '\0');
 	ws_key_new(&conn->key, &conn->shared->dice);
-	if (!target.failed)
-		ws_handshake_put(&conn->out, url->authority, target.p, &conn->key);
-	if (target.failed || conn->out.failed)
+	ws_handshake_put(&conn->out, url->authority, target, subprotocol, &conn->key);
+	if (conn->out.failed) {
+		drop(conn);
 		return -ENOMEM;
+	}
 	int fd = open_socket(url, source);
 	int r = fd < 0 ? fd : reactor_watch(conn->shared->reactor, &conn->watch, fd, EPOLLIN | EPOLLOUT);
 	if (r < 0) {
@@ -185,6 +183,7 @@ static void on_message(struct ws_conn *conn, const struct ws_message *message)
 {
 	switch (message->opcode) {
 	case WS_TEXT:
+	case WS_BINARY:
 		conn->handler->text(conn, message->payload);
 		break;
 	case WS_PING:
@@ -195,7 +194,6 @@ static void on_message(struct ws_conn *conn, const struct ws_message *message)
 		on_close(conn, message->payload);
 		break;
 	case WS_PONG:
-	case WS_BINARY: /* no node sends one */
 	case WS_CONTINUATION:
 		break;
 	}
@@ -216,6 +214,7 @@ static bool take(struct ws_conn *conn, struct str *in)
 		if (r == WS_HANDSHAKE_E_MORE)
 			return true;
 		conn->state = WS_STATE_OPEN;
+		conn->handler->opened(conn);
 	}
 	while (conn->state == WS_STATE_OPEN && (r = ws_read(&conn->reader, in, &message)) == 0)
 		on_message(conn, &message);

@@ -32,6 +32,9 @@ struct ws_end {
 };
 
 struct ws_handler {
+	/* It is OPEN. */
+	void (*opened)(struct ws_conn *conn);
+	/* A text or binary message. */
 	void (*text)(struct ws_conn *conn, struct str text);
 	/* It is CLOSED. It may be opened again, but not from in here. */
 	void (*ended)(struct ws_conn *conn, const struct ws_end *end);
@@ -65,12 +68,18 @@ void ws_conn_init(struct ws_conn *conn, struct ws_shared *shared, const struct w
 /* Without a word; the handler is not called. */
 void ws_conn_deinit(struct ws_conn *conn);
 
-/* Begins to connect, from `source` (NULL: any address). `query` is put behind the path. -errno: it is still CLOSED. */
+/* Begins to connect, from `source` (NULL: any address). `target` is path and query, `subprotocol` what is offered
+ * (NULL: none). -errno: it is still CLOSED. */
 GRID_MUST_CHECK int ws_conn_open(struct ws_conn *conn, const struct url *url, const struct sockaddr_in *source,
-                                 const char *query);
+                                 const char *target, const char *subprotocol);
 /* Queues a text frame; ws_conn_flush() sends what is queued. Only while OPEN. */
 void ws_conn_send(struct ws_conn *conn, struct str text);
 void ws_conn_flush(struct ws_conn *conn);
+/* Bytes that are queued. */
+static inline size_t ws_conn_unsent(const struct ws_conn *conn)
+{
+	return conn->out.n - conn->sent;
+}
 /* Cuts it; the handler's ended() is called with this errno. */
 void ws_conn_abort(struct ws_conn *conn, int error);
 

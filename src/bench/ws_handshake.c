@@ -27,12 +27,16 @@ void ws_key_accept(const struct ws_key *key, char accept[WS_ACCEPT_LEN + 1])
 	EVP_EncodeBlock((unsigned char *)accept, digest, SHA1_LEN);
 }
 
-void ws_handshake_put(struct buf *out, const char *host, const char *target, const struct ws_key *key)
+void ws_handshake_put(struct buf *out, const char *host, const char *target, const char *subprotocol,
+                      const struct ws_key *key)
 {
 	buf_printf(out,
 	           "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-	           "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: grid.v1.json\r\nSec-WebSocket-Key: %s\r\n\r\n",
-	           target, host, key->text);
+	           "Sec-WebSocket-Version: 13\r\n",
+	           target, host);
+	if (subprotocol)
+		buf_printf(out, "Sec-WebSocket-Protocol: %s\r\n", subprotocol);
+	buf_printf(out, "Sec-WebSocket-Key: %s\r\n\r\n", key->text);
 }
 
 /* Has the head a line `name: value`? */

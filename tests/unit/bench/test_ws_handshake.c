@@ -19,7 +19,7 @@ START_TEST(asks_as_the_rfc_has_it)
 {
 	struct buf out GRID_CLEANUP(buf_deinit) = BUF_INIT;
 
-	ws_handshake_put(&out, "localhost:5200", "/ws?user=7", &sample);
+	ws_handshake_put(&out, "localhost:5200", "/ws?user=7", "grid.v1.json", &sample);
 	ck_assert(str_eq(buf_str(&out), STR("GET /ws?user=7 HTTP/1.1\r\nHost: localhost:5200\r\nUpgrade: websocket\r\n"
 	                                    "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
 	                                    "Sec-WebSocket-Protocol: grid.v1.json\r\n"
