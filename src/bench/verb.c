@@ -35,11 +35,37 @@ static void put_help(const struct verb *verb, struct buf *out)
 		help_option(row, out);
 }
 
-/* One option, which begins at *atp; what stands behind it is next. A plain number is seconds. */
+/* A plain number is seconds, not milliseconds. */
+static int set_option(const struct option_set *set, void *config, const char *name, const char *text, struct buf *errp)
+{
+	struct buf value GRID_CLEANUP(buf_deinit) = BUF_INIT;
+	const struct option *row = options_find(set, name, NULL);
+
+	buf_puts(&value, text);
+	if (row && row->type == OPTION_TYPE_DURATION && *text && text[strspn(text, "0123456789")] == '\0')
+		buf_putc(&value, 's');
+	buf_putc(&value, '\0');
+	if (value.failed)
+		return -ENOMEM;
+	buf_puts(errp, "--");
+	int r = options_set(set, config, name, value.p, errp);
+	if (r > 0)
+		return VERB_E_USAGE;
+	buf_reset(errp);
+	return r;
+}
+
+static bool takes_value(const struct option_set *set, const char *name)
+{
+	const struct option *row = options_find(set, name, NULL);
+	return row && row->type != OPTION_TYPE_BOOL;
+}
+
+/* The option at *atp; what stands behind it is next. */
 static int read_option(const struct option_set *set, void *config, char *const *argv, int *atp, struct buf *errp)
 {
 	const char *argument = argv[(*atp)++];
-	struct buf value GRID_CLEANUP(buf_deinit) = BUF_INIT;
+	const char *text = strchr(argument, '=');
 	char name[64];
 
 	if (strncmp(argument, "--", 2) != 0) {
@@ -49,46 +75,40 @@ static int read_option(const struct option_set *set, void *config, char *const *
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(argument + 2, "="), argument + 2);
 	if (strcmp(name, "help") == 0)
 		return VERB_E_HELP;
-	const struct option *row = options_find(set, name, NULL);
-	const char *text = strchr(argument, '=');
 	if (text)
-		text++;
-	else if (!row || row->type == OPTION_TYPE_BOOL)
-		text = "true";
-	else
-		text = argv[*atp] ? argv[(*atp)++] : "";
-	buf_puts(&value, text);
-	if (row && row->type == OPTION_TYPE_DURATION && *text && text[strspn(text, "0123456789")] == '\0')
-		buf_putc(&value, 's');
-	buf_putc(&value, '\0');
-	if (value.failed)
-		return -ENOMEM;
-	buf_puts(errp, "--");
-	int r = options_set(set, config, name, value.p, errp);
-	if (r == 0)
-		buf_reset(errp);
-	return r > 0 ? VERB_E_USAGE : r;
+		return set_option(set, config, name, text + 1, errp);
+	if (!takes_value(set, name))
+		return set_option(set, config, name, "true", errp);
+	if (argv[*atp])
+		return set_option(set, config, name, argv[(*atp)++], errp);
+	buf_printf(errp, "--%s: a value is missing", name);
+	return VERB_E_USAGE;
+}
+
+static enum bench_exit print_help(const struct verb *verb)
+{
+	struct buf text GRID_CLEANUP(buf_deinit) = BUF_INIT;
+
+	put_help(verb, &text);
+	bool written = !text.failed && fwrite(text.p, 1, text.n, stdout) == text.n && fflush(stdout) == 0;
+	return written ? BENCH_EXIT_OK : BENCH_EXIT_FAILED;
 }
 
 static enum bench_exit read_and_run(const struct verb *verb, const struct option_set *set, void *config,
                                     char *const *argv)
 {
-	struct buf text GRID_CLEANUP(buf_deinit) = BUF_INIT;
+	struct buf error GRID_CLEANUP(buf_deinit) = BUF_INIT;
 	int r = options_init(set, config);
 
 	for (int at = 1; r == 0 && argv[at];)
-		r = read_option(set, config, argv, &at, &text);
+		r = read_option(set, config, argv, &at, &error);
 	if (r == 0)
 		return verb->run(config);
-	if (r == VERB_E_HELP) {
-		put_help(verb, &text);
-		bool written = fwrite(text.p, 1, text.n, stdout) == text.n && fflush(stdout) == 0;
-		return written && !text.failed ? BENCH_EXIT_OK : BENCH_EXIT_FAILED;
-	}
-	if (r < 0)
-		return BENCH_EXIT_FAILED;
-	fprintf(stderr, "gridbench: %.*s; see gridbench %s --help\n", STR_ARG(buf_str(&text)), verb->name);
-	return BENCH_EXIT_USAGE;
+	if (r == VERB_E_HELP)
+		return print_help(verb);
+	fprintf(stderr, "gridbench: %.*s; see gridbench %s --help\n",
+	        STR_ARG(r > 0 ? buf_str(&error) : STR("out of memory")), verb->name);
+	return r > 0 ? BENCH_EXIT_USAGE : BENCH_EXIT_FAILED;
 }
 
 enum bench_exit verb_main(const struct verb *verb, char *const *argv)
