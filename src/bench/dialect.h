@@ -78,7 +78,7 @@ struct dialect_ops {
 /* A dialect as this run speaks it. The texts are the caller's. */
 struct dialect {
 	const struct dialect_ops *ops;
-	const char *run;
+	struct str run;             /* with a NUL behind it */
 	uint32_t rooms;             /* targets below are rooms, the others users */
 	const char *prefix;         /* of exchanges */
 	struct str login, password; /* .p NULL: none */
@@ -91,8 +91,8 @@ extern const char *const dialect_names[];
 
 static inline struct bench_name dialect_target(const struct dialect *dialect, uint32_t target)
 {
-	return target < dialect->rooms ? bench_room(dialect->run, target)
-	                               : bench_user(dialect->run, target - dialect->rooms);
+	return target < dialect->rooms ? bench_room(dialect->run.p, target)
+	                               : bench_user(dialect->run.p, target - dialect->rooms);
 }
 
 extern const struct dialect_ops dialect_grid;

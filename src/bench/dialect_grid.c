@@ -2,6 +2,10 @@
 #include "bench/dialect.h"
 #include "bench/scan.h"
 
+#define PUSH_ROOM "{\"op\":\"message\",\"room\":\""
+#define PUSH_USER "{\"op\":\"notify\","
+#define DATA "\"data\":"
+
 static void put_query(const struct dialect *dialect, const char *user, struct buf *out)
 {
 	(void)dialect;
@@ -42,20 +46,46 @@ static void hear_answer(const struct scan *frame, struct heard *out)
 	out->ref = (uint32_t)scan_number(frame->ref);
 }
 
-static int hear(const struct dialect *dialect, struct str *in, struct heard *out)
+static uint32_t room_target(const struct dialect *dialect, struct str room)
+{
+	uint32_t target;
+
+	return bench_room_number(dialect->run, room, &target) && target < dialect->rooms ? target : TARGET_STRANGE;
+}
+
+/* A push as nodes write them: op and room in front, data at the end, which has the size of all payloads. What is found
+ * at its place needs no scan of the members between; the scan took 300 ns. False: it looks different. */
+static bool hear_push(const struct dialect *dialect, struct str text, struct heard *out)
+{
+	static const struct str room_push = {PUSH_ROOM, sizeof(PUSH_ROOM) - 1};
+	static const struct str user_push = {PUSH_USER, sizeof(PUSH_USER) - 1};
+	bool to_room = str_starts(text, room_push);
+	size_t behind = sizeof(DATA) - 1 + dialect->payload_size + sizeof("}") - 1;
+
+	if (text.n < room_push.n + behind || (!to_room && !str_starts(text, user_push)))
+		return false;
+	const char *data = text.p + text.n - behind;
+	if (memcmp(data, DATA, sizeof(DATA) - 1) != 0 || text.p[text.n - 1] != '}')
+		return false;
+	const char *room = text.p + room_push.n;
+	const char *quote = to_room ? memchr(room, '"', (size_t)(data - room)) : NULL;
+	if (to_room && !quote)
+		return false;
+	out->kind = HEARD_PUSH;
+	out->target = to_room ? room_target(dialect, (struct str){room, (size_t)(quote - room)}) : TARGET_SELF;
+	out->payload = (struct str){data + sizeof(DATA) - 1, dialect->payload_size};
+	return true;
+}
+
+static void hear_frame(const struct dialect *dialect, struct str text, struct heard *out)
 {
 	struct scan frame;
-	bool good = scan_frame(*in, &frame);
 
-	*in = (struct str){in->p + in->n, 0};
 	out->kind = HEARD_NOTHING;
-	if (!good)
-		return 0;
+	if (!scan_frame(text, &frame))
+		return;
 	if (str_eq(frame.op, STR("message"))) {
-		out->kind = HEARD_PUSH;
-		out->payload = frame.data;
-		if (!bench_room_number(dialect->run, frame.room, &out->target) || out->target >= dialect->rooms)
-			out->target = TARGET_STRANGE;
+		*out = (struct heard){.kind = HEARD_PUSH, .target = room_target(dialect, frame.room), .payload = frame.data};
 	} else if (str_eq(frame.op, STR("notify"))) {
 		*out = (struct heard){.kind = HEARD_PUSH, .target = TARGET_SELF, .payload = frame.data};
 	} else if (str_eq(frame.op, STR("ok")) || str_eq(frame.op, STR("error"))) {
@@ -66,6 +96,13 @@ static int hear(const struct dialect *dialect, struct str *in, struct heard *out
 		*out =
 		    (struct heard){.kind = HEARD_BYE, .retry_ms = frame.retry_ms.p ? scan_number(frame.retry_ms) : UINT64_MAX};
 	}
+}
+
+static int hear(const struct dialect *dialect, struct str *in, struct heard *out)
+{
+	if (!hear_push(dialect, *in, out))
+		hear_frame(dialect, *in, out);
+	*in = (struct str){in->p + in->n, 0};
 	return 0;
 }
 

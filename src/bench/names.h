@@ -36,13 +36,13 @@ static inline struct bench_name bench_publisher(const char *run, uint32_t i)
 }
 
 /* Is this a room of the run? Which one. */
-static inline bool bench_room_number(const char *run, struct str name, uint32_t *numberp)
+static inline bool bench_room_number(struct str run, struct str name, uint32_t *numberp)
 {
 	const struct str start = STR("bench-");
-	size_t head = start.n + strlen(run) + 1;
+	size_t head = start.n + run.n + 1;
 	uint32_t number = 0;
 
-	if (name.n <= head || !str_starts(name, start) || memcmp(name.p + start.n, run, head - start.n - 1) != 0 ||
+	if (name.n <= head || !str_starts(name, start) || memcmp(name.p + start.n, run.p, run.n) != 0 ||
 	    name.p[head - 1] != '.')
 		return false;
 	for (size_t i = head; i < name.n; i++) {

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/ulid.h"
 #include "base/clock.h"
+#include "bench/payload.h"
 #include "wire/names.h"
 
 #define MAX_S 86400000 /* a day */
@@ -320,9 +321,10 @@ struct dialect bench_options_dialect(const struct bench_options *options)
 
 	return (struct dialect){
 	    .ops = dialect_list[options->dialect],
-	    .run = options->run,
+	    .run = str_from(options->run),
 	    .rooms = (uint32_t)options->rooms,
 	    .prefix = options->prefix,
+	    .payload_size = payload_size(str_from(options->run), (size_t)options->size),
 	    .login = given ? (struct str){options->login, n} : STR_NONE,
 	    .password = given ? str_from(options->login + n + (options->login[n] == ':')) : STR_NONE,
 	};

@@ -128,8 +128,8 @@ static void init_link(struct publisher_ws *publisher, struct clients *clients, u
 	bool room = target < dialect->rooms;
 
 	link->publisher = publisher;
-	link->room = bench_room(dialect->run, room ? target : 0);
-	link->user = room ? bench_publisher(dialect->run, publisher->base.number) : dialect_target(dialect, target);
+	link->room = bench_room(dialect->run.p, room ? target : 0);
+	link->user = room ? bench_publisher(dialect->run.p, publisher->base.number) : dialect_target(dialect, target);
 	const struct url_names names = {.room = link->room.text, .user = link->user.text};
 	client_init(&link->client, clients, &clients->publish_urls, &handler, names, i);
 }

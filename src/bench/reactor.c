@@ -1,12 +1,10 @@
 #include "bench/reactor.h"
 
 #include <errno.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 
-#define EVENTS_MAX 256
 #define TICK_MS 1
 
 int reactor_init(struct reactor *reactor)
@@ -46,6 +44,9 @@ void reactor_unwatch(struct reactor *reactor, struct watch *watch)
 {
 	GRID_ASSERT(epoll_ctl(reactor->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL) == 0);
 	watch->fd = -1;
+	for (int i = reactor->at; i < reactor->n; i++)
+		if (reactor->events[i].data.ptr == watch)
+			reactor->events[i].data.ptr = NULL;
 }
 
 void reactor_timer_set(struct reactor *reactor, struct timer *timer, uint64_t in_ms)
@@ -83,20 +84,27 @@ static void note_lag(struct reactor *reactor)
 	reactor->woken_us = reactor->now_us;
 }
 
-void reactor_turn(struct reactor *reactor)
+static void wait_for_events(struct reactor *reactor)
 {
-	struct epoll_event events[EVENTS_MAX];
-	int n = epoll_wait(reactor->epoll_fd, events, EVENTS_MAX, TICK_MS);
+	int n = epoll_wait(reactor->epoll_fd, reactor->events, REACTOR_EVENTS_MAX, TICK_MS);
 
-	reactor->now_us = clock_mono_us();
-	note_lag(reactor);
 	if (n < 0 && errno != EINTR)
 		reactor_fail(reactor, -errno);
-	for (int i = 0; i < n; i++) {
-		struct watch *watch = events[i].data.ptr;
-		/* An earlier one of this turn may have ended it. Nothing is opened but by timers, so it is no new one. */
-		if (watch->fd >= 0)
-			watch->fn(watch, events[i].events);
+	reactor->at = 0;
+	reactor->n = n > 0 ? n : 0;
+}
+
+void reactor_turn(struct reactor *reactor)
+{
+	if (reactor->at == reactor->n)
+		wait_for_events(reactor);
+	reactor->now_us = clock_mono_us();
+	note_lag(reactor);
+	while (reactor->at < reactor->n && reactor->now_us - reactor->woken_us < TICK_MS * 1000) {
+		const struct epoll_event *event = &reactor->events[reactor->at++];
+		struct watch *watch = event->data.ptr;
+		if (watch) /* NULL: it was unwatched meanwhile */
+			watch->fn(watch, event->events);
 		reactor->now_us = clock_mono_us();
 	}
 	wheel_advance(&reactor->wheel, reactor->now_us / 1000, fire, NULL);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 
 #include "base/err.h"
 #include "base/wheel.h"
@@ -25,8 +26,12 @@ struct timer {
 	timer_fn *fn;
 };
 
+#define REACTOR_EVENTS_MAX 1024
+
 struct reactor {
 	int epoll_fd;
+	struct epoll_event events[REACTOR_EVENTS_MAX]; /* those from `at` to `n` were not called back yet */
+	int at, n;
 	struct wheel wheel;
 	uint64_t now_us;     /* monotonic; read again before each callback of a socket and each round of timers */
 	uint64_t woken_us;   /* when the turn before began */
@@ -47,7 +52,8 @@ void reactor_unwatch(struct reactor *reactor, struct watch *watch);
 void reactor_timer_set(struct reactor *reactor, struct timer *timer, uint64_t in_ms);
 void reactor_timer_cancel(struct timer *timer);
 
-/* One turn: waits at most a millisecond, calls back what is ready and what is due. */
+/* One turn: waits at most a millisecond, calls back what is ready, for about as long, and what is due. When much comes
+ * the rest of it waits for the next turn, so that others who have a turn of their own, publishers, are on time. */
 void reactor_turn(struct reactor *reactor);
 /* Something that cannot be gone on from, out of memory most of all: the first one counts. */
 void reactor_fail(struct reactor *reactor, int error);

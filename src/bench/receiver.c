@@ -146,7 +146,7 @@ static void on_push(struct receiver *receiver, const struct heard *heard)
 	uint64_t now_us = reactor_of(receiver)->now_us;
 	struct payload payload;
 
-	if (!heard->payload.p || !payload_read(heard->payload, str_from(dialect->run), dialect->rooms, &payload)) {
+	if (!heard->payload.p || !payload_read(heard->payload, dialect->run, dialect->rooms, &payload)) {
 		shared->foreign++;
 		return;
 	}
@@ -180,8 +180,8 @@ int receiver_init(struct receiver *receiver, struct receivers *shared, uint32_t 
 	const uint32_t *rooms = shared->rooms_of + (size_t)user * shared->rooms_per_user;
 
 	*receiver = (struct receiver){.shared = shared, .rejoin.fn = on_rejoin, .user = user};
-	receiver->user_name = bench_user(dialect->run, user);
-	receiver->room_name = bench_room(dialect->run, shared->rooms_per_user ? rooms[0] : 0);
+	receiver->user_name = bench_user(dialect->run.p, user);
+	receiver->room_name = bench_room(dialect->run.p, shared->rooms_per_user ? rooms[0] : 0);
 	const struct url_names names = {.room = receiver->room_name.text, .user = receiver->user_name.text};
 	client_init(&receiver->client, shared->clients, &shared->clients->urls, &handler, names, i);
 	receiver->memberships = calloc(shared->rooms_received + 1, sizeof(*receiver->memberships));

@@ -8,8 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-
 int ws_shared_init(struct ws_shared *shared, struct reactor *reactor, uint64_t seed)
 {
 	*shared = (struct ws_shared){.reactor = reactor, .dice = dice_of(seed), .input = malloc(WS_READ_MAX)};
@@ -269,7 +267,6 @@ static void on_ready(struct watch *watch, uint32_t events)
 {
 	struct ws_conn *conn = GRID_CONTAINER_OF(watch, struct ws_conn, watch);
 
-	conn->shared->reactor->now_us = clock_mono_us();
 	if (conn->state == WS_STATE_CONNECTING) {
 		on_connected(conn);
 		return;

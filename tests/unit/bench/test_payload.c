@@ -38,9 +38,11 @@ START_TEST(is_written_as_documented)
 	struct buf out GRID_CLEANUP(buf_deinit) = BUF_INIT;
 
 	ck_assert(str_eq(written(&out, (struct message_id){3, 2, 12}, 99, 0),
-	                 STR("{\"b\":\"run-1\",\"p\":3,\"k\":\"r2\",\"n\":12,\"t\":99,\"pad\":\"\"}")));
-	ck_assert(str_eq(written(&out, (struct message_id){3, ROOMS + 2, 12}, 99, 59),
-	                 STR("{\"b\":\"run-1\",\"p\":3,\"k\":\"u2\",\"n\":12,\"t\":99,\"pad\":\"xxxxxxxx\"}")));
+	                 STR("{\"b\":\"run-1\",\"p\":\"00000003\",\"k\":\"r00000002\",\"n\":\"0000000000000012\","
+	                     "\"t\":\"0000000000000099\",\"pad\":\"\"}")));
+	ck_assert(str_eq(written(&out, (struct message_id){3, ROOMS + 2, 12}, 99, 107),
+	                 STR("{\"b\":\"run-1\",\"p\":\"00000003\",\"k\":\"u00000002\",\"n\":\"0000000000000012\","
+	                     "\"t\":\"0000000000000099\",\"pad\":\"xxxxxxxx\"}")));
 }
 END_TEST
 
@@ -50,8 +52,19 @@ START_TEST(is_padded_to_its_size)
 
 	for (size_t size = 100; size < 70000; size = size * 2 + 1)
 		ck_assert_uint_eq(written(&out, (struct message_id){1, 2, 3}, 4, size).n, size);
+	/* And all of a run have the same, however small it was to be. */
+	ck_assert_uint_eq(written(&out, (struct message_id){0, 0, 0}, 0, 1).n, payload_size(STR("run-1"), 1));
+	ck_assert_uint_eq(written(&out, (struct message_id){99999, 2000000, 4000000000u}, UINT64_C(1) << 50, 1).n,
+	                  payload_size(STR("run-1"), 1));
 }
 END_TEST
+
+#define OURS(run, p, k, n, t)                                                                                          \
+	"{\"b\":\"" run "\",\"p\":\"" p "\",\"k\":\"" k "\",\"n\":\"" n "\",\"t\":\"" t "\",\"pad\":\"\"}"
+#define P "00000003"
+#define K "r00000002"
+#define N "0000000000000012"
+#define T "0000000000000099"
 
 START_TEST(refuses_what_is_not_ours)
 {
@@ -59,20 +72,55 @@ START_TEST(refuses_what_is_not_ours)
 	    "",
 	    "null",
 	    "{}",
-	    "{\"b\":\"run-2\",\"p\":3,\"k\":\"r2\",\"n\":12,\"t\":99,\"pad\":\"\"}",
-	    "{\"b\":\"run-11\",\"p\":3,\"k\":\"r2\",\"n\":12,\"t\":99,\"pad\":\"\"}",
-	    "{\"b\":\"run-1\",\"p\":,\"k\":\"r2\",\"n\":12,\"t\":99,\"pad\":\"\"}",
-	    "{\"b\":\"run-1\",\"p\":3,\"k\":\"r10\",\"n\":12,\"t\":99,\"pad\":\"\"}", /* there are ten rooms */
-	    "{\"b\":\"run-1\",\"p\":3,\"k\":\"x2\",\"n\":12,\"t\":99,\"pad\":\"\"}",
-	    "{\"b\":\"run-1\",\"p\":99999999999,\"k\":\"r2\",\"n\":12,\"t\":99,\"pad\":\"\"}",
-	    "{\"b\":\"run-1\",\"p\":3,\"k\":\"r2\",\"n\":4294967295,\"t\":99,\"pad\":\"\"}",
-	    "{\"b\":\"run-1\",\"p\":3,\"k\":\"r2\",\"n\":12}",
-	    "{\"b\":\"run-1\",\"p\":3,\"k\":\"r2\",\"n\":12,\"t\":-1,\"pad\":\"\"}",
+	    OURS("run-2", P, K, N, T),
+	    OURS("run-11", P, K, N, T),
+	    OURS("run-1", "", K, N, T),
+	    OURS("run-1", "0000003x", K, N, T),
+	    OURS("run-1", "0000000:", K, N, T), /* the bytes beside the digits */
+	    OURS("run-1", "/0000003", K, N, T),
+	    OURS("run-1",
+	         "\xb0"
+	         "0000003",
+	         K, N, T),
+	    OURS("run-1", "3", K, N, T),
+	    OURS("run-1", P, "r00000010", N, T), /* there are ten rooms */
+	    OURS("run-1", P, "x00000002", N, T),
+	    OURS("run-1", P, K, "0000004294967295", T),
+	    OURS("run-1", P, K, N, "-000000000000001"),
+	    OURS("run-1", P, K, N, "99999999 9999999"),
+	    "{\"b\":\"run-1\",\"p\":3,\"k\":\"r2\",\"n\":12,\"t\":99,\"pad\":"
+	    "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}",
 	};
 	struct payload read;
 
+	ck_assert(payload_read(STR(OURS("run-1", P, K, N, T)), STR("run-1"), ROOMS, &read));
 	for (size_t i = 0; i < GRID_ARRAY_LEN(texts); i++)
 		ck_assert_msg(!payload_read(str_from(texts[i]), STR("run-1"), ROOMS, &read), "%s", texts[i]);
+}
+END_TEST
+
+/* Every byte in every place of a number: only digits are taken, and for what they are. */
+START_TEST(numbers_are_digits)
+{
+	static const char sample[] = OURS("run-1", "12345678", K, N, T);
+	const size_t at = sizeof("{\"b\":\"run-1\",\"p\":\"") - 1;
+	char text[sizeof(sample)];
+	struct payload read;
+
+	for (size_t i = 0; i < 8; i++) {
+		for (int byte = 0; byte < 256; byte++) {
+			memcpy(text, sample, sizeof(text));
+			text[at + i] = (char)byte;
+			bool digit = byte >= '0' && byte <= '9';
+			bool ok = payload_read((struct str){text, sizeof(text) - 1}, STR("run-1"), ROOMS, &read);
+			ck_assert_msg(ok == digit, "byte %d in place %zu", byte, i);
+			if (ok)
+				ck_assert_uint_eq(read.id.publisher,
+				                  strtoul((char[9]){text[at], text[at + 1], text[at + 2], text[at + 3], text[at + 4],
+				                                    text[at + 5], text[at + 6], text[at + 7]},
+				                          NULL, 10));
+		}
+	}
 }
 END_TEST
 
@@ -92,4 +140,4 @@ START_TEST(what_is_cut_off_is_refused)
 END_TEST
 
 CHECK_MAIN("bench.payload", comes_back_as_it_was, is_written_as_documented, is_padded_to_its_size,
-           refuses_what_is_not_ours, what_is_cut_off_is_refused)
+           refuses_what_is_not_ours, numbers_are_digits, what_is_cut_off_is_refused)
