@@ -10,6 +10,7 @@ from gridtest.util import ROOT, wait_for
 
 GRIDBENCH = pathlib.Path(os.environ.get("GRIDBENCH", ROOT / "build" / "dev" / "gridbench"))
 SCENARIOS = pathlib.Path(__file__).parent / "scenarios"
+SATURATED = "the generator is saturated"
 BEGIN_SECONDS, RUN_SECONDS = 120, 180
 
 
@@ -92,7 +93,7 @@ def problems(result):
     if result["connections"]["reconnects"]:
         found.append(f"{result['connections']['reconnects']} connections lost")
     if result["generator"]["saturated"]:
-        found.append("the generator is saturated")
+        found.append(SATURATED)
     return found
 
 
