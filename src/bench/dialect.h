@@ -97,5 +97,8 @@ static inline struct bench_name dialect_target(const struct dialect *dialect, ui
 
 extern const struct dialect_ops dialect_grid;
 extern const struct dialect_ops dialect_plain;
+extern const struct dialect_ops dialect_nats;
+extern const struct dialect_ops dialect_stomp;
+extern const struct dialect_ops dialect_socketio;
 
 #endif

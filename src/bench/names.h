@@ -35,15 +35,15 @@ static inline struct bench_name bench_publisher(const char *run, uint32_t i)
 	return name;
 }
 
-/* Is this a room of the run? Which one. */
-static inline bool bench_room_number(struct str run, struct str name, uint32_t *numberp)
+/* The number behind "bench-<run><separator>"; false: the name is none of those. */
+static inline bool bench_name_number(struct str run, char separator, struct str name, uint32_t *numberp)
 {
 	const struct str start = STR("bench-");
 	size_t head = start.n + run.n + 1;
 	uint32_t number = 0;
 
 	if (name.n <= head || !str_starts(name, start) || memcmp(name.p + start.n, run.p, run.n) != 0 ||
-	    name.p[head - 1] != '.')
+	    name.p[head - 1] != separator)
 		return false;
 	for (size_t i = head; i < name.n; i++) {
 		if (name.p[i] < '0' || name.p[i] > '9' || number > UINT32_MAX / 100)
@@ -52,6 +52,18 @@ static inline bool bench_room_number(struct str run, struct str name, uint32_t *
 	}
 	*numberp = number;
 	return true;
+}
+
+/* Is this a room of the run? Which one. */
+static inline bool bench_room_number(struct str run, struct str name, uint32_t *numberp)
+{
+	return bench_name_number(run, '.', name, numberp);
+}
+
+/* Is this a user of the run? Which one. */
+static inline bool bench_user_number(struct str run, struct str name, uint32_t *numberp)
+{
+	return bench_name_number(run, '-', name, numberp);
 }
 
 #endif

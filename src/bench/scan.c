@@ -16,8 +16,8 @@ static const struct member {
 	{                                                                                                                  \
 		{#name, sizeof(#name) - 1}, offsetof(struct scan, name)                                                        \
 	}
-    MEMBER(op),   MEMBER(ref),     MEMBER(room),      MEMBER(code),
-    MEMBER(data), MEMBER(session), MEMBER(heartbeat), MEMBER(retry_ms),
+    MEMBER(op),      MEMBER(ref), MEMBER(room),      MEMBER(code),     MEMBER(data),
+    MEMBER(session), MEMBER(sid), MEMBER(heartbeat), MEMBER(retry_ms),
 #undef MEMBER
 };
 

@@ -16,6 +16,7 @@ struct scan {
 	struct str code;
 	struct str data;
 	struct str session;
+	struct str sid;
 	struct str heartbeat;
 	struct str retry_ms;
 };
