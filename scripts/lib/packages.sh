@@ -12,9 +12,14 @@ PACKAGES_RUN=(
 PACKAGES_TEST=(
 	clang openssl python3-pytest python3-websockets python3-pika shellcheck
 )
+# What scripts/bench measures beside Grid Notify, and python3-pika and -websockets for itself.
+# shellcheck disable=SC2034
+PACKAGES_BENCH=(
+	python3-pika python3-websockets nats-server libnginx-mod-nchan
+)
 
 # Services these packages bring along, which start by themselves on a Debian system.
-PACKAGES_SERVICES=(rabbitmq-server redis-server nginx epmd.socket epmd)
+PACKAGES_SERVICES=(rabbitmq-server redis-server nginx epmd.socket epmd nats-server)
 PACKAGES_POLICY=/usr/sbin/policy-rc.d
 
 # packages_missing NAME...: those not installed, one a line.
@@ -86,7 +91,7 @@ policy_put() {
 	POLICY_IS_OURS=
 	[[ -e $PACKAGES_POLICY ]] && return 0
 	POLICY_IS_OURS=yes
-	say "    (a temporary $PACKAGES_POLICY keeps RabbitMQ, Redis and nginx from starting as system services)"
+	say "    (a temporary $PACKAGES_POLICY keeps RabbitMQ, Redis, nginx and such from starting as system services)"
 	printf '#!/bin/sh\nexit 101\n' | as_root tee "$PACKAGES_POLICY" >/dev/null
 	as_root chmod 755 "$PACKAGES_POLICY"
 }

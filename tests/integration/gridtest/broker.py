@@ -28,10 +28,11 @@ def run_script(script, command, *arguments):
 
 
 class Broker:
-    """One private broker. Keeps its ports and data over stop and start."""
+    """One private broker. Keeps its ports and data over stop and start. `more`: options of `private-broker start`."""
 
-    def __init__(self, folder, amqp_port=None, management_port=None):
+    def __init__(self, folder, amqp_port=None, management_port=None, more=()):
         self.folder = folder
+        self.more = more
         self.host = "127.0.0.1"
         self.amqp_port = amqp_port or free_port()
         self.management_port = management_port or free_port()
@@ -61,7 +62,7 @@ class Broker:
         return run_script(PRIVATE_BROKER, command, self.folder, *arguments)
 
     def start(self):
-        self._run("start", "--amqp-port", self.amqp_port, "--management-port", self.management_port)
+        self._run("start", "--amqp-port", self.amqp_port, "--management-port", self.management_port, *self.more)
 
     def stop(self):
         self._run("stop")

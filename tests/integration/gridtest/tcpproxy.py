@@ -4,6 +4,7 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 
 from .util import free_port
 
@@ -25,6 +26,7 @@ class Proxy:
         self._withheld = set()
         self._listener = None
         self.accepted = 0
+        self.accepted_at = None  # when the first one came since accept(), monotonic
         self.accept()
 
     @property
@@ -42,7 +44,7 @@ class Proxy:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((self.host, self.port))
         listener.listen(64)
-        self._listener = listener
+        self._listener, self.accepted_at = listener, None
         threading.Thread(target=self._run, args=(listener,), daemon=True).start()
 
     def refuse(self):
@@ -96,6 +98,7 @@ class Proxy:
             except OSError:
                 return
             self.accepted += 1
+            self.accepted_at = self.accepted_at or time.monotonic()
             try:
                 far = socket.create_connection(self.target)
             except OSError:

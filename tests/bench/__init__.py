@@ -1,0 +1,1 @@
+"""Grid Notify, its limit and others, measured side by side: scripts/bench."""

@@ -1,0 +1,116 @@
+"""gridbench: the load, and what it has measured."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+from gridtest.util import ROOT, wait_for
+
+GRIDBENCH = pathlib.Path(os.environ.get("GRIDBENCH", ROOT / "build" / "dev" / "gridbench"))
+SCENARIOS = pathlib.Path(__file__).parent / "scenarios"
+SATURATED = "the generator is saturated"
+BEGIN_SECONDS, RUN_SECONDS = 120, 180
+
+
+def arguments(options):
+    """{name: value} as gridbench takes them; a list is given once for each of its values."""
+    for name, value in options.items():
+        for one in value if isinstance(value, list) else [value]:
+            yield f"--{name}={one}"
+
+
+class Generator:
+    """A run under way. What it says is in FOLDER/NAME.log, its result in FOLDER/NAME.json."""
+
+    def __init__(self, folder, name, command):
+        self.log_path, self.result_path = folder / f"{name}.log", folder / f"{name}.json"
+        with open(self.log_path, "wb") as log, open(self.result_path, "wb") as result:
+            self.process = subprocess.Popen([GRIDBENCH, *command], stdin=subprocess.DEVNULL, stdout=result, stderr=log)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    @property
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def wait_step(self, step):
+        """Waits until it says `gridbench: STEP`."""
+        wait_for(lambda: f"gridbench: {step}" in self.log or self.process.poll() is not None, BEGIN_SECONDS, step,
+                 interval=0.005)
+        assert f"gridbench: {step}" in self.log, f"gridbench ended with {self.process.returncode}:\n{self.log}"
+
+    def stop(self):
+        """Ends the publishing."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def first_result(self):
+        """What it has measured, as soon as it says so; it may go on and clean up."""
+        wait_for(lambda: self.result_path.read_text().endswith("\n") or self.process.poll() is not None, RUN_SECONDS,
+                 "a result", interval=0.005)
+        return json.loads(self.result_path.read_text())
+
+    def result(self):
+        """Waits for its end; what it has measured. 1 is its exit status when something was lost."""
+        code = self.process.wait(RUN_SECONDS)
+        assert code in (0, 1), f"gridbench ended with {code}:\n{self.log}"
+        return json.loads(self.result_path.read_text())
+
+
+def start_load(system, scenario, name="gridbench", **more):
+    """gridbench with a file of SCENARIOS against a system."""
+    options = {"scenario": SCENARIOS / f"{scenario}.scenario", **system.options, **more}
+    return Generator(system.folder, name, ["--json", *arguments(options)])
+
+
+def load(system, scenario, **more):
+    """A whole run; its result."""
+    with start_load(system, scenario, **more) as generator:
+        return generator.result()
+
+
+def start_bare(folder, kind, **options):
+    """`gridbench pipe` or `gridbench bind`."""
+    return Generator(folder, kind, [kind, "--json", *arguments(options)])
+
+
+def problems(result):
+    """Why a run's figures are not to be believed, in words; empty when they are."""
+    found = []
+    for column in ("lost", "doubled"):
+        count = result["rooms"][column] + result["users"][column]
+        if count:
+            found.append(f"{count} {column}")
+    if result["publishes"]["refused"] or result["publishes"]["unknown"]:
+        found.append(f"{result['publishes']['refused'] + result['publishes']['unknown']} publishes not acknowledged")
+    if result["connections"]["reconnects"]:
+        found.append(f"{result['connections']['reconnects']} connections lost")
+    if result["generator"]["saturated"]:
+        found.append(SATURATED)
+    return found
+
+
+def measures(result):
+    """What is taken from a result, with `problems`."""
+    node = result["processes"]["node"]
+    beside = result["processes"].get("beside")
+    delivery, ack = result["latency_ms"]["delivery"], result["latency_ms"]["ack"]
+    return {"cpu_us": node["cpu_us_per_delivery"],
+            "beside_us": beside["cpu_us_per_delivery"] if beside else None,
+            "per_s": result["deliveries"]["per_s"],
+            "p50_ms": delivery["p50"], "p99_ms": delivery["p99"], "ack_p99_ms": ack["p99"],
+            "generator": result["generator"]["cpu_share"],
+            "problems": problems(result)}
+
+
+def memory(result):
+    """Resident KB for each connection."""
+    node = result["processes"]["node"]["memory_kb"]
+    return {"kb": (node["connected"] - node["start"]) / result["connections"]["wanted"], "problems": problems(result)}

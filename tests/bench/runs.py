@@ -1,0 +1,128 @@
+"""One run of one contender: run(place) returns its measures."""
+
+import asyncio
+import time
+
+from gridtest.backend import Backend
+from gridtest.client import Client
+from gridtest.tcpproxy import Proxy
+from gridtest.util import wait_for
+
+from . import generator, systems
+
+MANY = 10000  # keys, after which a broker is not worth emptying
+CROWD = 10000
+FEWER = {"connections": 2500, "rooms": 250}  # so that a node with many others beside them keeps within 20,000 open files
+FEW = {"rate": 200, "keys": 100, "size": 128}  # as scenarios/few.scenario has it
+
+
+def run_system(place, system, scenario, **options):
+    """Starts it, puts a scenario on it; gridbench's result."""
+    folder = place.new_folder(f"{scenario}-{system.__name__.lower()}")
+    with system(place, folder) as running:
+        return generator.load(running, scenario, **named(options))
+
+
+def named(options):
+    """As gridbench spells them."""
+    return {name.replace("_", "-"): value for name, value in options.items()}
+
+
+def plain(system, scenario, **options):
+    return lambda place: generator.measures(run_system(place, system, scenario, **options))
+
+
+def memory(system, scenario, **options):
+    def run(place):
+        measured = generator.memory(run_system(place, system, scenario, **options))
+        place.renew()
+        return measured
+    return run
+
+
+def beside_idle(connections):
+    """The scenario `rooms`, half of it, on a node that has so many idle connections as well."""
+    def run(place):
+        folder = place.new_folder(f"rooms-idle-{connections}")
+        with systems.GridnodeRabbitmq(place, folder) as node:
+            with generator.start_load(node, "connected", "idle", connections=connections) as idle:
+                idle.wait_step("publishing")
+                measured = generator.measures(generator.load(node, "rooms", **FEWER))
+        if connections >= MANY:
+            place.renew()
+        return measured
+    return run
+
+
+def bare(folder, place, kind, **options):
+    return generator.start_bare(folder, kind, amqp=place.grid.amqp_uri("admin"), **options)
+
+
+def bare_measures(result):
+    delivery, ack = result["latency_ms"]["delivery"], result["latency_ms"]["ack"]
+    return {"p50_ms": delivery["p50"], "p99_ms": delivery["p99"], "ack_p99_ms": ack["p99"], "problems": []}
+
+
+def pipe(**options):
+    """From a bare publisher to a bare consumer."""
+    def run(place):
+        with bare(place.new_folder("pipe"), place, "pipe", size=128, **options) as running:
+            return bare_measures(running.result())
+    return run
+
+
+def storm(place):
+    """A crowd connects; meanwhile a few others get notifications."""
+    folder = place.new_folder("storm")
+    with systems.GridnodeRabbitmq(place, folder) as node:
+        with generator.start_load(node, "few", "few") as few:
+            few.wait_step("publishing")
+            with generator.start_load(node, "connected", "crowd", connections=CROWD) as crowd:
+                crowd.wait_step("connected")
+                few.stop()
+                crowd.stop()
+                came, others = crowd.result(), few.result()
+    place.renew()
+    return {"keys_per_s": CROWD / came["connections"]["seconds"], "p99_ms": others["latency_ms"]["delivery"]["p99"],
+            "problems": generator.problems(others)}
+
+
+def bare_storm(place):
+    """The same without a node: somebody binds as many keys, and somebody else consumes."""
+    folder = place.new_folder("bare-storm")
+    with bare(folder, place, "pipe", duration="10m", **FEW) as few:
+        few.wait_step("publishing")
+        with bare(folder, place, "bind", keys=CROWD) as crowd:
+            bound = crowd.first_result()
+            few.stop()  # before the binder's queue is deleted, which is a storm of its own
+            others = few.result()
+    place.renew()
+    return {"keys_per_s": bound["per_s"], "p99_ms": others["latency_ms"]["delivery"]["p99"], "problems": []}
+
+
+def reconnect(place):
+    """From the first connection that the broker's address takes again to a message that waited in the queue."""
+    folder = place.new_folder("reconnect")
+    with Proxy((place.broker.host, place.broker.amqp_port)) as proxy:
+        with systems.BehindProxy(place, folder, proxy) as node:
+            with generator.start_load(node, "reconnect") as holder:
+                holder.wait_step("publishing")
+                seconds = asyncio.run(cut_and_wait(place, node.one, proxy))
+    place.renew()
+    return {"seconds": seconds, "problems": []}
+
+
+async def cut_and_wait(place, node, proxy):
+    client = await Client.open(node, "probe")
+    await client.wait_for("welcome")
+    proxy.refuse()
+    proxy.cut()
+    wait_for(lambda: not node.ready(), what="a node that has lost its broker")
+    backend = Backend(place.grid)
+    backend.to_user("probe", "while away")
+    backend.close()
+    proxy.accept()
+    await client.wait_data("while away", op="notify")
+    came = time.monotonic()
+    await client.close()
+    return came - proxy.accepted_at

@@ -1,0 +1,47 @@
+"""What is taken from gridbench's result, and when it is not believed."""
+
+import pytest
+
+from bench import generator
+
+
+def result(**changes):
+    """A clean one, with changes like rooms_lost=3."""
+    clean = {
+        "seconds": 4.0,
+        "connections": {"wanted": 100, "reconnects": 0},
+        "publishes": {"attempted": 400, "refused": 0, "unknown": 0},
+        "rooms": {"lost": 0, "doubled": 0},
+        "users": {"lost": 0, "doubled": 0},
+        "deliveries": {"total": 40000, "per_s": 10000.0},
+        "latency_ms": {name: {"p50": 1.0, "p99": 2.0} for name in ("ack", "delivery")},
+        "processes": {"node": {"cpu_us_per_delivery": 5.0, "memory_kb": {"start": 1000, "connected": 1300, "end": 1400}}},
+        "generator": {"cpu_share": 0.3, "saturated": False},
+    }
+    for name, value in changes.items():
+        group, column = name.split("_", 1)
+        clean[group][column] = value
+    return clean
+
+
+def test_a_clean_result():
+    assert generator.measures(result()) == {
+        "cpu_us": 5.0, "beside_us": None, "per_s": 10000.0, "p50_ms": 1.0, "p99_ms": 2.0, "ack_p99_ms": 2.0,
+        "generator": 0.3, "problems": []}
+    assert generator.memory(result()) == {"kb": 3.0, "problems": []}
+
+
+@pytest.mark.parametrize("change, problem", [
+    ({"rooms_lost": 2, "users_lost": 1}, "3 lost"),
+    ({"users_doubled": 4}, "4 doubled"),
+    ({"publishes_refused": 1, "publishes_unknown": 2}, "3 publishes not acknowledged"),
+    ({"connections_reconnects": 5}, "5 connections lost"),
+    ({"generator_saturated": True}, "the generator is saturated"),
+])
+def test_what_is_not_believed(change, problem):
+    assert generator.measures(result(**change))["problems"] == [problem]
+    assert generator.memory(result(**change))["problems"] == [problem]
+
+
+def test_options_become_arguments():
+    assert list(generator.arguments({"rate": 5, "watch": ["a=1", "b=2+3"]})) == ["--rate=5", "--watch=a=1", "--watch=b=2+3"]
