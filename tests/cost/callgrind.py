@@ -1,10 +1,12 @@
 """A gridnode whose instructions callgrind counts, and what callgrind wrote down about it."""
 
 import collections
+import pathlib
 import re
 import subprocess
 
 from gridtest.nodes import Node
+from gridtest.util import wait_for
 
 # The C library and OpenSSL choose by the processor which of their ways to copy, search and hash they take. Without these
 # all processors get the same.
@@ -15,8 +17,9 @@ ENVIRONMENT = {
     "OPENSSL_ia32cap": "0:0",
     "LD_BIND_NOW": "1",  # looking up a symbol at its first call is no part of what is measured
 }
+FILES = 4096  # libwebsockets looks through a table of so many when it closes one
 # --fair-sched: threads take turns, else one may starve the other and what they do in one go differs.
-COMMAND = ("setpriv", "--pdeathsig", "KILL",
+COMMAND = ("prlimit", f"--nofile={FILES}", "setpriv", "--pdeathsig", "KILL",
            "valgrind", "--tool=callgrind", "--separate-threads=yes", "--fair-sched=yes",
            "--compress-strings=no", "--compress-pos=no")
 
@@ -112,6 +115,16 @@ class CountedNode(Node):
     def command(self):
         return [*COMMAND, f"--callgrind-out-file={self.folder}/callgrind.{self.id}",
                 f"--vgdb-prefix={self.folder}/vgdb", *super().command()]
+
+    def wait_idle(self):
+        """Until all its threads wait for something from outside: what they have to tell each other is told."""
+        tasks = pathlib.Path(f"/proc/{self.pid}/task")
+
+        def all_sleep():
+            states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks.iterdir()]
+            return all(state == "S" for state in states)
+        # Twice: one that hands over to another may be asleep a moment before the other is awake.
+        wait_for(lambda: all_sleep() and all_sleep(), 30, f"{self.id} idle", interval=0)
 
     def _tell_callgrind(self, *words):
         done = subprocess.run(["vgdb", f"--vgdb-prefix={self.folder}/vgdb", f"--pid={self.pid}", *words],

@@ -8,7 +8,9 @@ from gridtest.broker import Grid
 from .callgrind import CONSUMER, LOOP, PUBLISHER, Cost, CountedNode
 from .load import BURST, FIRST_MEMBER, ROOM, TEXT, Load
 
-FEW, MORE = 20, 100  # members of the room at first, and who joins
+FEW, MANY = 20, 120  # members of the room
+# The same for bursts: with more of them a turn would take so long, under callgrind, that it is cut in two (2 ms).
+BURST_FEW, BURST_MANY = 10, 30
 WARM_UP = 10         # times, before anything is counted: buffers and pools have their size then
 
 CALLS = {
@@ -63,11 +65,17 @@ class Meter:
     def __call__(self, name, times, act, warm_up=WARM_UP):
         """{thread: Cost} of doing it once."""
         for _ in range(warm_up):
-            act()
+            self._once(act)
         self.node.count_anew()
         for _ in range(times):
-            act()
+            self._once(act)
         return {thread: cost / times for thread, cost in self.node.counted(name).items()}
+
+    def _once(self, act):
+        act()
+        # Acknowledging comes after delivering. Else one time it is done at once, the next time together with what
+        # comes next.
+        self.node.wait_idle()
 
 
 def _all(costs):
@@ -90,21 +98,23 @@ def _measured(node):
 def local(folder):
     """{figure: Cost}"""
     with _measured(CountedNode(folder, "local", {"bus.driver": "local", **QUIET})) as (meter, load):
-        load.add_members(FEW)
+        load.have_members(BURST_FEW)
+        burst_few = _all(meter("burst-few", 100, load.publish_burst))
+        load.have_members(FEW)
         few = _all(meter("room-few", 200, load.publish_to_room))
-        burst_few = _all(meter("burst-few", 50, load.publish_burst))
         notification = _all(meter("notification", 200, load.publish_to_user))
         ping = _all(meter("ping", 200, load.ping))
         join = _all(meter("join", 200, load.join_and_leave))
         connection = _all(meter("connection", 100, load.connect))
         close = _all(meter("close", 90, load.disconnect))
-        load.add_members(MORE)
+        load.have_members(BURST_MANY)
+        burst_many = _all(meter("burst-many", 100, load.publish_burst))
+        load.have_members(MANY)
         many = _all(meter("room-many", 200, load.publish_to_room))
-        burst_many = _all(meter("burst-many", 50, load.publish_burst))
-    delivery = (many - few) / MORE
+    delivery = (many - few) / (MANY - FEW)
     return {
         "local.delivery": delivery,
-        "local.burst": (burst_many - burst_few) / (MORE * BURST),
+        "local.burst": (burst_many - burst_few) / ((BURST_MANY - BURST_FEW) * BURST),
         "local.message": few - delivery * FEW,
         "local.notification": notification,
         "local.ping": ping,
@@ -142,13 +152,13 @@ def rabbitmq(folder, broker):
                 "bus.rabbitmq.user": grid.account("node"), "bus.prefix": grid.prefix, **QUIET, **QUIET_LINKS}
     node = CountedNode(folder, "rabbitmq", settings, {"GRIDNODE_BUS_RABBITMQ_PASSWORD": grid.password("node")})
     with _measured(node) as (meter, load), contextlib.closing(Backend(grid, load)) as backend:
-        load.add_members(FEW)
+        load.have_members(FEW)
         few = meter("room-few", 500, backend.to_room)
         notification = meter("notification", 500, backend.to_user)
         publish = meter("publish", 500, load.publish_to_nobody)
-        load.add_members(MORE)
+        load.have_members(MANY)
         many = meter("room-many", 200, backend.to_room)
-    delivery = (many[LOOP] - few[LOOP]) / MORE
+    delivery = (many[LOOP] - few[LOOP]) / (MANY - FEW)
     return {
         "rabbitmq.delivery": delivery,
         "rabbitmq.consumer": few[CONSUMER],

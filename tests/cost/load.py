@@ -41,8 +41,9 @@ class Load:
         self.asker.send(self._request(op=op, ref=1, **fields))
         self._expect(self.asker, "ok")
 
-    def add_members(self, n):
-        for _ in range(n):
+    def have_members(self, n):
+        """So many, with those who are there already."""
+        while len(self.members) < n:
             client = self._client(f"member-{len(self.members):04}")
             client.send(self._request(op="join", room=ROOM, ref=1))
             self._expect(client, "ok")

@@ -55,9 +55,8 @@ class Difference(NamedTuple):
     measured: float
 
     def __str__(self):
-        change = self.measured / self.recorded - 1
-        return (f"{self.name}: {self.recorded:,.0f} instructions recorded, {self.measured:,.0f} measured: {change:+.1%}, "
-                f"{'more' if change > 0 else 'less'} than {TOLERANCE:.0%} {'above' if change > 0 else 'below'}")
+        return (f"{self.name}: {self.recorded:,.0f} instructions recorded, {self.measured:,.0f} measured: "
+                f"{self.measured / self.recorded - 1:+.1%}, and {TOLERANCE:.0%} more or less are allowed")
 
 
 class Excess(NamedTuple):

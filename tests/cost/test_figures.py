@@ -86,10 +86,10 @@ def test_calls_are_known(kind, name):
         {one: int(one == kind) for one in figures.CALLS}
 
 
-@pytest.mark.parametrize("measured, word", [(1051, "above"), (949, "below")])
-def test_more_and_less_are_differences(measured, word):
+@pytest.mark.parametrize("measured, change", [(1051, "+5.1%"), (949, "-5.1%")])
+def test_more_and_less_are_differences(measured, change):
     (difference,) = recorded.compare({"local.ping": 1000}, {"local.ping": cost(measured)})
-    assert word in str(difference) and "1,000 instructions recorded" in str(difference)
+    assert change in str(difference) and "1,000 instructions recorded" in str(difference)
 
 
 @pytest.mark.parametrize("measured", [1049, 1000, 951])
