@@ -411,6 +411,12 @@ int link_read(struct link *link, amqp_frame_t *frame)
 	return link_status(link, "reading", status);
 }
 
+/* What OpenSSL has decrypted already shows nowhere. */
+bool link_has_more(const struct link *link)
+{
+	return link->config->tls || amqp_frames_enqueued(link->conn) || amqp_data_in_buffer(link->conn);
+}
+
 void link_release(struct link *link)
 {
 	amqp_maybe_release_buffers(link->conn);
