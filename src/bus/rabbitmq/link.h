@@ -31,6 +31,8 @@ struct link {
 	const char *node_id;
 	struct link_counters *counters;
 	amqp_connection_state_t conn; /* NULL: closed */
+	bool mail_only;               /* link_wait() has just returned for link_wake(), and for nothing else */
+	uint64_t read_at_ms;
 	int wake_fd;
 	atomic_bool stopping;
 	pthread_mutex_t lock;
