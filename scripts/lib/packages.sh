@@ -10,13 +10,17 @@ PACKAGES_RUN=(
 )
 # shellcheck disable=SC2034
 PACKAGES_TEST=(
-	clang openssl python3-pytest python3-websockets python3-pika shellcheck
+	clang openssl python3-pytest python3-websockets python3-pika shellcheck valgrind
 )
 # What scripts/bench measures beside Grid Notify, and python3-pika and -websockets for itself.
 # shellcheck disable=SC2034
 PACKAGES_BENCH=(
 	python3-pika python3-websockets nats-server libnginx-mod-nchan
 )
+
+# What scripts/cost counts with.
+# shellcheck disable=SC2034
+PACKAGES_COST=(python3-pika valgrind)
 
 # Services these packages bring along, which start by themselves on a Debian system.
 PACKAGES_SERVICES=(rabbitmq-server redis-server nginx epmd.socket epmd nats-server)

@@ -66,6 +66,11 @@ size_t mailbox_pop(struct mailbox *m, void **items, size_t max)
 	return n;
 }
 
+void mailbox_doze(struct mailbox *m)
+{
+	atomic_store(&m->woken, true);
+}
+
 bool mailbox_empty(const struct mailbox *m)
 {
 	return atomic_load(&m->tail) == atomic_load_explicit(&m->head, memory_order_relaxed);

@@ -30,6 +30,8 @@ GRID_MUST_CHECK int mailbox_push(struct mailbox *m, void *item);
 /* Reader: takes up to `max` items, oldest first; returns how many. A wake-up after an empty result is guaranteed when
  * anything is pushed later. */
 size_t mailbox_pop(struct mailbox *m, void **items, size_t max);
+/* Reader: it will pop again by itself before long, whatever happens: no wake-ups until then. */
+void mailbox_doze(struct mailbox *m);
 /* Reader: is nothing in it at this moment? */
 bool mailbox_empty(const struct mailbox *m);
 

@@ -1,5 +1,8 @@
 #include "base/siphash.h"
 
+#include <endian.h>
+#include <string.h>
+
 static uint64_t rotate(uint64_t v, unsigned bits)
 {
 	return v << bits | v >> (64 - bits);
@@ -7,11 +10,10 @@ static uint64_t rotate(uint64_t v, unsigned bits)
 
 static uint64_t little_endian(const uint8_t *bytes)
 {
-	uint64_t v = 0;
+	uint64_t v;
 
-	for (unsigned i = 0; i < 8; i++)
-		v |= (uint64_t)bytes[i] << 8 * i;
-	return v;
+	memcpy(&v, bytes, sizeof(v));
+	return le64toh(v);
 }
 
 static void rounds(struct siphash *h, unsigned n)

@@ -8,9 +8,20 @@
 
 #define FIRST_CAP 8
 
+static uint32_t capacity(const struct outq *q)
+{
+	return q->cap ? q->cap : 1;
+}
+
+static struct msgbuf **slot(struct outq *q, uint32_t i)
+{
+	return q->cap ? &q->slots[(q->head + i) & (q->cap - 1)] : &q->single;
+}
+
 static void forget_ring(struct outq *q)
 {
-	free(q->slots);
+	if (q->cap)
+		free(q->slots);
 	*q = (struct outq){0};
 }
 
@@ -28,8 +39,9 @@ static int grow(struct outq *q)
 	if (!slots)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < q->n; i++)
-		slots[i] = q->slots[(q->head + i) & (q->cap - 1)];
-	free(q->slots);
+		slots[i] = *slot(q, i);
+	if (q->cap)
+		free(q->slots);
 	q->slots = slots;
 	q->cap = cap;
 	q->head = 0;
@@ -38,24 +50,24 @@ static int grow(struct outq *q)
 
 int outq_push(struct outq *q, struct msgbuf *frame)
 {
-	if (q->n == q->cap && grow(q) != 0)
+	if (q->n == capacity(q) && grow(q) != 0)
 		return -ENOMEM;
-	q->slots[(q->head + q->n++) & (q->cap - 1)] = msgbuf_ref(frame);
+	*slot(q, q->n++) = msgbuf_ref(frame);
 	q->bytes += frame->len;
 	return 0;
 }
 
-struct msgbuf *outq_peek(const struct outq *q)
+struct msgbuf *outq_peek(struct outq *q)
 {
-	return q->n ? q->slots[q->head] : NULL;
+	return q->n ? *slot(q, 0) : NULL;
 }
 
 struct msgbuf *outq_pop(struct outq *q)
 {
 	if (q->n == 0)
 		return NULL;
-	struct msgbuf *m = q->slots[q->head];
-	q->head = (q->head + 1) & (q->cap - 1);
+	struct msgbuf *m = *slot(q, 0);
+	q->head++;
 	q->bytes -= m->len;
 	if (--q->n == 0)
 		forget_ring(q); /* idle connections pay nothing; the allocator gives the same block back */

@@ -83,6 +83,8 @@ size_t session_gather(struct session *s, unsigned char *dst, size_t max)
 	uint32_t before = s->out.bytes;
 	size_t n = 0;
 
+	if (s->out.n == 1)
+		return 0;
 	for (struct msgbuf *m; (m = outq_peek(&s->out)) && m->len <= max - n;) {
 		memcpy(dst + n, m->data, m->len);
 		n += m->len;

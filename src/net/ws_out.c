@@ -1,4 +1,6 @@
 /* What goes out: frames of the session, copied together into few sends. */
+#include <sys/socket.h>
+
 #include "core/session.h"
 #include "net/ws_impl.h"
 
@@ -9,11 +11,15 @@ static bool may_write(const struct conn *c)
 	return (c->state == CONN_OPEN || c->state == CONN_CLOSING) && !c->server->dying && !lws_partial_buffered(c->wsi);
 }
 
+/* libwebsockets gets what the socket does not take at once, and keeps it. What it does on the way to the same send()
+ * took 230 of 850 instructions for a delivery to a room, and half a dozen cache lines of each connection. */
 static void write_bytes(struct conn *c, unsigned char *data, size_t n)
 {
 	counter_add(&c->server->counters.writes, 1);
 	counter_add(&c->server->counters.bytes_out, n);
-	if (lws_write(c->wsi, data, n, LWS_WRITE_RAW) < 0)
+	ssize_t sent = send(c->fd, data, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	size_t done = sent > 0 ? (size_t)sent : 0;
+	if (done < n && lws_write(c->wsi, data + done, n - done, LWS_WRITE_RAW) < 0)
 		conn_kill(c, false);
 }
 
@@ -29,8 +35,8 @@ static size_t add_close_frame(struct conn *c, unsigned char *scratch, size_t n)
 	return n;
 }
 
-/* A first frame that is larger than the scratch. */
-static void write_large(struct conn *c)
+/* One that is alone, or larger than the scratch: from where all its receivers share it. */
+static void write_frame(struct conn *c)
 {
 	struct msgbuf *frame = session_take(c->session);
 	if (frame)
@@ -45,7 +51,7 @@ void conn_send(struct conn *c)
 	unsigned char *scratch = c->server->scratch + LWS_PRE;
 	size_t n = session_gather(c->session, scratch, WS_SCRATCH);
 	if (n == 0 && session_has_output(c->session)) {
-		write_large(c);
+		write_frame(c);
 	} else {
 		n = add_close_frame(c, scratch, n);
 		if (n > 0)

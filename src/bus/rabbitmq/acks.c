@@ -124,6 +124,11 @@ int acks_flush(struct acks *a, acks_send_fn *send, void *arg)
 	return rc;
 }
 
+size_t acks_capacity(const struct acks *a)
+{
+	return a->capacity;
+}
+
 size_t acks_outstanding(const struct acks *a)
 {
 	return a->n;

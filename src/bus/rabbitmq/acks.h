@@ -35,6 +35,7 @@ void acks_settle(struct acks *a, uint64_t tag);
 void acks_forget(struct acks *a, uint64_t tag);
 /* Sends what is settled. */
 GRID_MUST_CHECK int acks_flush(struct acks *a, acks_send_fn *send, void *arg);
+size_t acks_capacity(const struct acks *a);
 size_t acks_outstanding(const struct acks *a);
 
 #endif

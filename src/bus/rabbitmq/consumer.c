@@ -13,11 +13,15 @@
 #define RELEASE_EVERY 32 /* messages, so that rabbitmq-c's buffers do not grow with the batch */
 #define EVENTS_MAX 5     /* of one life, plus the last one's */
 #define RESET_WAIT_MS 10
+/* What the loop settles within so long of a delivery is acknowledged together, without a wake-up for each */
+#define SETTLE_MS 5
 
 /* --- to the loop -------------------------------------------------------------------------------------------------- */
 
 void consumer_push_batch(struct consumer *c)
 {
+	if (c->batch_n && !c->settle_at_ms)
+		c->settle_at_ms = clock_mono_ms() + SETTLE_MS;
 	for (size_t i = 0; i < c->batch_n; i++)
 		mail_send(c->out, &c->batch[i]->mail);
 	c->batch_n = 0;
@@ -119,14 +123,24 @@ static int read_frames(struct consumer *c)
 			return rc;
 		if (++since_release % RELEASE_EVERY == 0)
 			release_buffers(c);
+		if (!link_has_more(&c->link))
+			return LINK_E_NOTHING;
 	}
 	return 0;
 }
 
 /* --- mail from the loop ------------------------------------------------------------------------------------------- */
 
+/* The loop wakes us for what it settles later than SETTLE_MS, and a broker that waits for room is not kept waiting. */
+static bool settling_due(const struct consumer *c)
+{
+	return c->phase != PHASE_SERVING || !c->settle_at_ms || clock_mono_ms() >= c->settle_at_ms ||
+	       intake_half_full(&c->own) || intake_half_full(&c->reaper.intake);
+}
+
 static int take_settled(struct consumer *c)
 {
+	c->settle_at_ms = 0;
 	void *items[CONSUMER_BATCH];
 	size_t n;
 	int rc = 0;
@@ -177,10 +191,29 @@ static int take_mail(struct consumer *c)
 
 /* --- the thread --------------------------------------------------------------------------------------------------- */
 
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static uint64_t wait_ms(const struct consumer *c)
 {
 	uint64_t ms = c->phase == PHASE_SERVING ? reaper_wait_ms(c) : RESET_WAIT_MS;
-	return barrier_needed(&c->own.barrier) && ms > BARRIER_MS ? BARRIER_MS : ms;
+
+	if (barrier_needed(&c->own.barrier))
+		ms = min_u64(ms, BARRIER_MS);
+	if (c->settle_at_ms) {
+		uint64_t now = clock_mono_ms();
+		ms = min_u64(ms, c->settle_at_ms > now ? c->settle_at_ms - now : 0);
+	}
+	return ms;
+}
+
+static void wait(struct consumer *c)
+{
+	if (c->settle_at_ms)
+		mailbox_doze(c->settled);
+	link_wait(&c->link, wait_ms(c), false);
 }
 
 /* Until the link is lost, or it is time to stop. */
@@ -191,7 +224,7 @@ static int serve(struct consumer *c)
 		consumer_push_batch(c);
 		if (read < 0)
 			return read;
-		int rc = take_settled(c);
+		int rc = settling_due(c) ? take_settled(c) : 0;
 		if (rc == 0)
 			rc = reset_step(c);
 		if (rc == 0)
@@ -203,7 +236,7 @@ static int serve(struct consumer *c)
 		release_buffers(c);
 		/* reset_step() may have read frames into the library. */
 		if (read == LINK_E_NOTHING && !amqp_frames_enqueued(c->link.conn) && !amqp_data_in_buffer(c->link.conn))
-			link_wait(&c->link, wait_ms(c), false);
+			wait(c);
 	}
 	return 0;
 }

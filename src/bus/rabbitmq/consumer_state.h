@@ -55,6 +55,7 @@ struct consumer {
 	struct journal_header before;
 	struct delivery *batch[CONSUMER_BATCH];
 	size_t batch_n;
+	uint64_t settle_at_ms; /* when to look at what the loop has settled; 0: it wakes us */
 
 	enum consumer_phase phase;
 	bool scratch_open;

@@ -186,6 +186,11 @@ int intake_ask_barrier(struct intake *in)
 	                   amqp_send_method(link->conn, in->channel, AMQP_CHANNEL_FLOW_METHOD, &flow));
 }
 
+bool intake_half_full(const struct intake *in)
+{
+	return acks_outstanding(in->acks) >= (acks_capacity(in->acks) + 1) / 2;
+}
+
 bool intake_empty(const struct intake *in)
 {
 	return acks_outstanding(in->acks) == 0 && !incoming_busy(&in->incoming);

@@ -39,6 +39,8 @@ GRID_MUST_CHECK int intake_settle(struct intake *in, const struct delivery *d);
 GRID_MUST_CHECK int intake_flush(struct intake *in);
 /* Asks the broker whether it has taken the acknowledgements, when it is time. */
 GRID_MUST_CHECK int intake_ask_barrier(struct intake *in);
+/* Does the broker wait for acknowledgements before long? */
+bool intake_half_full(const struct intake *in);
 /* Is nothing of its queue with us? */
 bool intake_empty(const struct intake *in);
 

@@ -3,8 +3,8 @@
  * A link belongs to one thread. Only link_wake() and link_interrupt() may be called from another.
  *
  * rabbitmq-c reads and writes with deadlines of its own making, so three rules hold here:
- *   - frames are read with link_read() only, which never waits, and link_wait() is called only after link_read() has
- *     said that nothing is there: then neither the library nor OpenSSL holds anything back;
+ *   - frames are read with link_read() only, which never waits, and link_wait() is called only after link_read() or
+ *     link_has_more() has said that nothing is there: then neither the library nor OpenSSL holds anything back;
  *   - heartbeats are sent and checked inside link_read() only, so link_wait() returns at least every half heartbeat;
  *   - a write to a broker that does not read ends by TCP_USER_TIMEOUT (two heartbeats) or by link_interrupt(). */
 #ifndef GRID_BUS_RABBITMQ_LINK_H
@@ -31,6 +31,8 @@ struct link {
 	const char *node_id;
 	struct link_counters *counters;
 	amqp_connection_state_t conn; /* NULL: closed */
+	bool mail_only;               /* link_wait() has just returned for link_wake(), and for nothing else */
+	uint64_t read_at_ms;
 	int wake_fd;
 	atomic_bool stopping;
 	pthread_mutex_t lock;
@@ -63,6 +65,9 @@ void link_pause(struct link *link);
 
 /* The next frame: 0, LINK_E_NOTHING, or lost. What it points to is valid until link_release(). */
 GRID_MUST_CHECK int link_read(struct link *link, amqp_frame_t *frame);
+/* Can there be another frame already, without waiting? Asked after a link_read() that brought one, instead of trying:
+ * that would be a recv() and a poll() in vain for each message that comes alone. */
+bool link_has_more(const struct link *link);
 void link_release(struct link *link);
 /* Sleeps until the socket or link_wake() has something, or `timeout_ms`, or half a heartbeat. */
 void link_wait(struct link *link, uint64_t timeout_ms, bool for_writing);

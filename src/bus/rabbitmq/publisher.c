@@ -334,6 +334,8 @@ static int read_frames(struct publisher *p)
 			return rc;
 		if (!incoming_busy(&p->incoming) && i % RELEASE_EVERY == 0)
 			link_release(&p->link);
+		if (!link_has_more(&p->link))
+			return LINK_E_NOTHING;
 	}
 }
 

@@ -1,0 +1,148 @@
+"""A gridnode whose instructions callgrind counts, and what callgrind wrote down about it."""
+
+import collections
+import pathlib
+import re
+import subprocess
+
+from gridtest.nodes import Node
+from gridtest.util import wait_for
+
+# The C library and OpenSSL choose by the processor which of their ways to copy, search and hash they take. Without these
+# all processors get the same.
+LEFT_OUT = ("AVX512F", "AVX512VL", "AVX512BW", "AVX2", "AVX", "AVX_Fast_Unaligned_Load", "ERMS", "FSRM", "BMI1", "BMI2",
+            "LZCNT", "MOVBE", "RTM", "SSSE3", "SSE4_1", "SSE4_2", "POPCNT")
+ENVIRONMENT = {
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=" + ",".join("-" + name for name in LEFT_OUT),
+    "OPENSSL_ia32cap": "0:0",
+    "LD_BIND_NOW": "1",  # looking up a symbol at its first call is no part of what is measured
+}
+FILES = 4096  # libwebsockets looks through a table of so many when it closes one
+# --fair-sched: threads take turns, else one may starve the other and what they do in one go differs.
+COMMAND = ("prlimit", f"--nofile={FILES}", "setpriv", "--pdeathsig", "KILL",
+           "valgrind", "--tool=callgrind", "--separate-threads=yes", "--fair-sched=yes",
+           "--compress-strings=no", "--compress-pos=no")
+
+LOOP, CONSUMER, PUBLISHER = 1, 2, 3  # callgrind numbers threads in the order of their start
+
+
+class Cost:
+    """What something costs: by function its own instructions and how often it is called. Costs can be added, subtracted,
+    multiplied and divided."""
+
+    def __init__(self, own=(), calls=()):
+        self.own, self.calls = collections.Counter(own), collections.Counter(calls)
+
+    @property
+    def instructions(self):
+        return sum(self.own.values())
+
+    def count(self, pattern):
+        """Calls of all functions whose name matches."""
+        return sum(n for name, n in self.calls.items() if re.fullmatch(pattern, name))
+
+    def _with(self, other, factor):
+        def added(mine, theirs):
+            return {name: mine[name] + factor * theirs[name] for name in {**mine, **theirs}}
+        return Cost(added(self.own, other.own), added(self.calls, other.calls))
+
+    def __add__(self, other):
+        return self._with(other, 1)
+
+    def __sub__(self, other):
+        return self._with(other, -1)
+
+    def __mul__(self, n):
+        return Cost({name: value * n for name, value in self.own.items()},
+                    {name: value * n for name, value in self.calls.items()})
+
+    def __truediv__(self, n):
+        return self * (1 / n)
+
+
+def parse(text):
+    """(thread, Cost) of one dump. The format is in valgrind's manual, "Callgrind Format Specification"; names and lines
+    are not compressed here."""
+    cost = Cost()
+    thread = file = callee_file = function = callee = None
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        if key == "ob":
+            file = callee_file = _last(value)
+        elif key == "cob":
+            callee_file = _last(value)
+        elif key == "fn":
+            function = _name(file, value)
+        elif key == "cfn":
+            callee, callee_file = _name(callee_file, value), file
+        elif key == "calls":
+            cost.calls[callee] += int(value.split()[0])
+            function, caller = None, function  # the next line is what the callee took, counted where it was spent
+        elif line[:1].isdigit():
+            if function is None:
+                function = caller
+            else:
+                cost.own[function] += int(line.split()[1])
+        elif line.startswith("thread: "):
+            thread = int(line.removeprefix("thread: "))
+    return thread, cost
+
+
+def _last(path):
+    return path.rsplit("/", 1)[-1]
+
+
+def _name(file, function):
+    """Without the level of recursion ('2); functions without a name are known by their place in their file."""
+    function = re.sub(r"'\d+$", "", function)
+    return f"{file}:{function}" if function.startswith("0x") else function
+
+
+def for_annotate(text):
+    """Without the callers that were entered before counting began (calls=0), which callgrind_annotate takes for where
+    everything was spent."""
+    return re.sub(r"^calls=0 .*\n.*\n", "", text, flags=re.M)
+
+
+class CountedNode(Node):
+    """Runs under callgrind, and ends with whoever started it."""
+
+    def __init__(self, folder, name, settings, environment=None):
+        super().__init__(folder, {"node.id": name, **settings}, environment={**ENVIRONMENT, **(environment or {})})
+        self.folder = folder
+        self.dumps = 0
+
+    def command(self):
+        return [*COMMAND, f"--callgrind-out-file={self.folder}/callgrind.{self.id}",
+                f"--vgdb-prefix={self.folder}/vgdb", *super().command()]
+
+    def wait_idle(self):
+        """Until all its threads wait for something from outside: what they have to tell each other is told."""
+        tasks = pathlib.Path(f"/proc/{self.pid}/task")
+
+        def all_sleep():
+            states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks.iterdir()]
+            return all(state == "S" for state in states)
+        # Twice: one that hands over to another may be asleep a moment before the other is awake.
+        wait_for(lambda: all_sleep() and all_sleep(), 30, f"{self.id} idle", interval=0)
+
+    def _tell_callgrind(self, *words):
+        done = subprocess.run(["vgdb", f"--vgdb-prefix={self.folder}/vgdb", f"--pid={self.pid}", *words],
+                              text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+        assert done.returncode == 0, done.stderr
+
+    def count_anew(self):
+        self._tell_callgrind("zero")
+
+    def counted(self, name):
+        """{thread: Cost} since count_anew(). What it is made from is kept: <node>.<name>-<thread>.callgrind."""
+        self._tell_callgrind("dump")
+        self.dumps += 1
+        costs = {}
+        for path in sorted(self.folder.glob(f"callgrind.{self.id}.{self.dumps}-*")):
+            text = path.read_text()
+            thread, costs[thread] = parse(text)
+            (self.folder / f"{self.id}.{name}-{thread}.callgrind").write_text(for_annotate(text))
+            path.unlink()
+        assert costs, f"callgrind has written nothing about {name}; see {self.log_path}"
+        return costs

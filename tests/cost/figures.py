@@ -1,0 +1,169 @@
+"""The figures: how each is measured, and what none may do whatever it costs."""
+
+import contextlib
+from typing import NamedTuple
+
+from gridtest.broker import Grid
+
+from .callgrind import CONSUMER, LOOP, PUBLISHER, Cost, CountedNode
+from .load import BURST, FIRST_MEMBER, ROOM, TEXT, Load
+
+FEW, MANY = 20, 120  # members of the room
+# The same for bursts: with more of them a turn would take so long, under callgrind, that it is cut in two (2 ms).
+BURST_FEW, BURST_MANY = 10, 30
+WARM_UP = 10         # times, before anything is counted: buffers and pools have their size then
+
+CALLS = {
+    "allocations": r"(malloc|calloc|realloc|reallocarray|aligned_alloc|posix_memalign)(@.*)?",
+    "copies": r"_*mem(cpy|move|pcpy)(_chk)?(_\w+)?(@.*)?",
+    "writes": r"_*(send|sendto|sendmsg|sendmmsg|write|writev)(@.*)?",
+    "registrations": r"epoll_ctl(@.*)?",
+}
+# A node may write a few times for reasons of its own, spread here over thousands of deliveries.
+CALLS_SLACK = 0.02
+
+
+class Figure(NamedTuple):
+    name: str
+    title: str
+    kept: str             # the measurement in which it can be looked at
+    thread: int = LOOP    # and the thread
+    limits: dict = {}     # of CALLS: at most so many
+
+
+EACH = {"allocations": 0, "copies": 1, "writes": 1, "registrations": 0}
+EACH_OF_BURST = {"allocations": 0, "copies": 1, "writes": 1 / BURST, "registrations": 0}
+
+FIGURES = {figure.name: figure for figure in (
+    Figure("local.delivery", "a delivery: one more receiver of a room's message", "room-many", limits=EACH),
+    Figure("local.burst", f"a delivery when {BURST} messages come at once", "burst-many", limits=EACH_OF_BURST),
+    Figure("local.message", "a room's message from `publish` to `ok`, without its deliveries", "room-few"),
+    Figure("local.notification", "a user's message from `publish` to `ok`, with its one delivery", "notification"),
+    Figure("local.ping", "`ping` and its answer", "ping"),
+    Figure("local.join", "`join` and `leave` of a room that others are in", "join"),
+    Figure("local.connection", "a connection: handshake to `welcome`", "connection"),
+    Figure("local.close", "its end, closed by the client", "close"),
+    Figure("rabbitmq.delivery", "a delivery: one more receiver of a room's message", "room-many", limits=EACH),
+    Figure("rabbitmq.consumer", "a room's message on the consumer thread: decoded, acknowledged", "room-few", CONSUMER),
+    Figure("rabbitmq.loop", "the same on the loop thread, without its deliveries", "room-few"),
+    Figure("rabbitmq.notification", "a backend's message to one user, all threads", "notification"),
+    Figure("rabbitmq.publish", "`publish` to `ok`, on the loop thread", "publish"),
+    Figure("rabbitmq.publisher", "the same on the publisher thread: encoded, confirmed", "publish", PUBLISHER),
+)}
+
+# Nothing comes from timers meanwhile, and a client that waits for its turn is not asked whether it lives.
+QUIET = {"heartbeat.interval": "10m", "heartbeat.idle_timeout": "30m"}
+QUIET_LINKS = {"bus.rabbitmq.heartbeat": "600s", "node.dead_after": "0"}
+
+
+class Meter:
+    """Measures things done again and again on one node."""
+
+    def __init__(self, node):
+        self.node = node
+
+    def __call__(self, name, times, act, warm_up=WARM_UP):
+        """{thread: Cost} of doing it once."""
+        for _ in range(warm_up):
+            self._once(act)
+        self.node.count_anew()
+        for _ in range(times):
+            self._once(act)
+        return {thread: cost / times for thread, cost in self.node.counted(name).items()}
+
+    def _once(self, act):
+        act()
+        # Acknowledging comes after delivering. Else one time it is done at once, the next time together with what
+        # comes next.
+        self.node.wait_idle()
+
+
+def _all(costs):
+    return sum(costs.values(), Cost())
+
+
+@contextlib.contextmanager
+def _measured(node):
+    """(Meter, Load) of a node started for that."""
+    node.start(timeout=120)
+    try:
+        with contextlib.closing(Load(node)) as load:
+            yield Meter(node), load
+        assert node.stop(timeout=60) == 0, node.log
+    finally:
+        if node.running():
+            node.process.kill()
+
+
+def local(folder):
+    """{figure: Cost}"""
+    with _measured(CountedNode(folder, "local", {"bus.driver": "local", **QUIET})) as (meter, load):
+        load.have_members(BURST_FEW)
+        burst_few = _all(meter("burst-few", 100, load.publish_burst))
+        load.have_members(FEW)
+        few = _all(meter("room-few", 200, load.publish_to_room))
+        notification = _all(meter("notification", 200, load.publish_to_user))
+        ping = _all(meter("ping", 200, load.ping))
+        join = _all(meter("join", 200, load.join_and_leave))
+        connection = _all(meter("connection", 100, load.connect))
+        close = _all(meter("close", 90, load.disconnect))
+        load.have_members(BURST_MANY)
+        burst_many = _all(meter("burst-many", 100, load.publish_burst))
+        load.have_members(MANY)
+        many = _all(meter("room-many", 200, load.publish_to_room))
+    delivery = (many - few) / (MANY - FEW)
+    return {
+        "local.delivery": delivery,
+        "local.burst": (burst_many - burst_few) / ((BURST_MANY - BURST_FEW) * BURST),
+        "local.message": few - delivery * FEW,
+        "local.notification": notification,
+        "local.ping": ping,
+        "local.join": join,
+        "local.connection": connection,
+        "local.close": close,
+    }
+
+
+class Backend:
+    """A program that publishes over AMQP, in lock-step with the members of the room."""
+
+    def __init__(self, grid, load):
+        self.grid, self.load = grid, load
+        self.connection = grid.connect("publisher")
+        self.channel = self.connection.channel()
+
+    def close(self):
+        self.connection.close()
+
+    def to_room(self):
+        self.channel.basic_publish(f"{self.grid.prefix}.rooms", f"room.{ROOM}", f'"{TEXT}"')
+        self.load.members_have()
+
+    def to_user(self):
+        self.channel.basic_publish(f"{self.grid.prefix}.users", f"user.{FIRST_MEMBER}", f'"{TEXT}"')
+        self.load.member_notified()
+
+
+def rabbitmq(folder, broker):
+    """{figure: Cost}"""
+    grid = Grid(broker, "cost")
+    grid.create()
+    settings = {"bus.driver": "rabbitmq", "bus.rabbitmq.addresses": broker.address, "bus.rabbitmq.vhost": grid.vhost,
+                "bus.rabbitmq.user": grid.account("node"), "bus.prefix": grid.prefix, **QUIET, **QUIET_LINKS}
+    node = CountedNode(folder, "rabbitmq", settings, {"GRIDNODE_BUS_RABBITMQ_PASSWORD": grid.password("node")})
+    with _measured(node) as (meter, load), contextlib.closing(Backend(grid, load)) as backend:
+        load.have_members(FEW)
+        few = meter("room-few", 500, backend.to_room)
+        notification = meter("notification", 500, backend.to_user)
+        publish = meter("publish", 500, load.publish_to_nobody)
+        load.have_members(MANY)
+        many = meter("room-many", 200, backend.to_room)
+    delivery = (many[LOOP] - few[LOOP]) / (MANY - FEW)
+    return {
+        "rabbitmq.delivery": delivery,
+        "rabbitmq.consumer": few[CONSUMER],
+        "rabbitmq.loop": few[LOOP] - delivery * FEW,
+        "rabbitmq.notification": _all(notification),
+        "rabbitmq.publish": publish[LOOP],
+        "rabbitmq.publisher": publish[PUBLISHER],
+    }
