@@ -460,7 +460,7 @@ END_TEST
 /* Before half a second is over, in which what came after that is held back. */
 START_TEST(who_hears_the_fallback_later_asks_at_once)
 {
-	grid_up(500 + (uint64_t)_i);
+	grid_up(getenv("SEED") ? (uint64_t)atoi(getenv("SEED")) : 500 + (uint64_t)_i);
 	latency_ms = 20;
 	chat(4);
 	grid_run(1000);
@@ -649,7 +649,7 @@ int main(void)
 	for (size_t i = 0; i < GRID_ARRAY_LEN(once); i++)
 		tcase_add_test(tcase, once[i]);
 	for (size_t i = 0; i < GRID_ARRAY_LEN(by_chance); i++)
-		tcase_add_loop_test(tcase, by_chance[i], 0, 10);
+		tcase_add_loop_test(tcase, by_chance[i], 0, getenv("GRID_TEST_SEEDS") ? atoi(getenv("GRID_TEST_SEEDS")) : 10);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
