@@ -91,13 +91,21 @@ static unsigned way_in(uint64_t value)
 	return value & ((1u << WAY_BITS) - 1);
 }
 
+/* Is what this one's side has not brought being asked for? */
+static bool is_asked(const struct holdback *h, const struct bus_delivery *d, uint64_t now_ms)
+{
+	return now_ms < h->asked_until_ms[way_side(d->way)];
+}
+
+/* A lower number the same way: the sender has forgotten how far it was, and counts anew. Another way it may be an old
+ * one that was under way for long. What is below for long is forgotten in time, since it is not touched. */
 static void went_on(struct holdback *h, const struct bus_delivery *d, uint64_t now_ms)
 {
-	uint64_t *value = recent_touch(h->last, d->stream, now_ms);
+	const uint64_t *last = recent_find(h->last, d->stream, now_ms);
 
-	/* 1 is the first, or the first since the sender has forgotten how far it was. */
-	if (d->seq == 1 || d->seq > seq_in(*value))
-		*value = value_of(d->seq, d->way);
+	if (last && d->seq <= seq_in(*last) && (d->way != way_in(*last) || is_asked(h, d, now_ms)))
+		return;
+	*recent_touch(h->last, d->stream, now_ms) = value_of(d->seq, d->way);
 }
 
 /* --- what has to wait --------------------------------------------------------------------------------------------- */
@@ -115,15 +123,14 @@ void holdback_two_ways(struct holdback *h, uint64_t now_ms)
 /* May what comes before it still come? */
 static bool must_wait(struct holdback *h, const struct bus_delivery *d, uint64_t now_ms)
 {
-	enum side side = way_side(d->way);
-	const uint64_t *value = recent_find(h->last, d->stream, now_ms);
-	bool asked = now_ms < h->asked_until_ms[side];
+	const uint64_t *last = recent_find(h->last, d->stream, now_ms);
+	bool asked = is_asked(h, d, now_ms);
 
 	if (d->seq == 1)
 		return false;
-	if (!value)
-		return asked || (side == SIDE_PRIMARY && now_ms < h->two_ways_until_ms);
-	return d->seq > seq_in(*value) + 1 && (asked || way_in(*value) != d->way);
+	if (!last)
+		return asked || (way_side(d->way) == SIDE_PRIMARY && now_ms < h->two_ways_until_ms);
+	return d->seq > seq_in(*last) + 1 && (asked || way_in(*last) != d->way);
 }
 
 static struct stream *find_stream(struct holdback *h, uint64_t id)
@@ -246,11 +253,11 @@ bool holdback_pass(struct holdback *h, struct bus_delivery *d, uint64_t now_ms)
 /* It has come over the bus that may have brought what is missing: that will not come any more. */
 static bool closes_gap(struct holdback *h, const struct held *held, const struct bus_delivery *d, uint64_t now_ms)
 {
-	const uint64_t *value = recent_find(h->last, d->stream, now_ms);
+	const uint64_t *last = recent_find(h->last, d->stream, now_ms);
 
-	if (now_ms < h->asked_until_ms[way_side(d->way)])
+	if (is_asked(h, d, now_ms))
 		return false;
-	return value ? way_in(*value) == d->way : held->delivery->way != d->way;
+	return last ? way_in(*last) == d->way : held->delivery->way != d->way;
 }
 
 void holdback_repeat(struct holdback *h, const struct bus_delivery *d, uint64_t now_ms)

@@ -160,6 +160,29 @@ START_TEST(a_sender_that_starts_again_is_followed)
 }
 END_TEST
 
+START_TEST(a_new_beginning_the_same_way_is_one)
+{
+	come(500, P, 0);
+	come(1, P, 10);
+	come(3, F, 20);
+	ck_assert_str_eq(got, "500 1 ");
+	come(2, P, 30);
+	ck_assert_str_eq(got, "500 1 2 3 ");
+}
+END_TEST
+
+/* It lay in a bus that took nothing for long, and is for whoever joined meanwhile. */
+START_TEST(an_old_first_one_another_way_is_no_beginning)
+{
+	come(68, F, 0);
+	come(1, P, 10);
+	come(70, P, 20);
+	ck_assert_str_eq(got, "68 1 ");
+	come(69, F, 30);
+	ck_assert_str_eq(got, "68 1 69 70 ");
+}
+END_TEST
+
 START_TEST(a_stream_long_silent_is_a_new_one)
 {
 	come(5, P, 0);
@@ -312,6 +335,7 @@ END_TEST
 CHECK_MAIN_WITH("bus.holdback", setup, teardown, one_bus_holds_nothing, what_overtakes_another_bus_waits,
                 but_not_for_long, a_bus_that_goes_on_frees_what_was_before, what_comes_again_frees_the_first,
                 a_bus_that_was_lost_is_another_way, streams_are_by_themselves, a_sender_that_starts_again_is_followed,
+                a_new_beginning_the_same_way_is_one, an_old_first_one_another_way_is_no_beginning,
                 a_stream_long_silent_is_a_new_one, too_many_are_not_held, too_much_is_not_held,
                 a_gap_may_be_filled_when_it_was_asked_for, the_first_one_heard_waits_when_it_was_asked_for,
                 time_runs_from_asking, what_came_over_the_other_bus_does_not_wait_for_that,
