@@ -124,13 +124,13 @@ void holdback_two_ways(struct holdback *h, uint64_t now_ms)
 static bool must_wait(struct holdback *h, const struct bus_delivery *d, uint64_t now_ms)
 {
 	const uint64_t *last = recent_find(h->last, d->stream, now_ms);
-	bool asked = is_asked(h, d, now_ms);
+	bool unsure = is_asked(h, d, now_ms) || (way_side(d->way) == SIDE_PRIMARY && now_ms < h->two_ways_until_ms);
 
 	if (d->seq == 1)
 		return false;
 	if (!last)
-		return asked || (way_side(d->way) == SIDE_PRIMARY && now_ms < h->two_ways_until_ms);
-	return d->seq > seq_in(*last) + 1 && (asked || way_in(*last) != d->way);
+		return unsure;
+	return d->seq > seq_in(*last) + 1 && (unsure || way_in(*last) != d->way);
 }
 
 static struct stream *find_stream(struct holdback *h, uint64_t id)
@@ -250,14 +250,16 @@ bool holdback_pass(struct holdback *h, struct bus_delivery *d, uint64_t now_ms)
 	return false;
 }
 
-/* It has come over the bus that may have brought what is missing: that will not come any more. */
+/* It has come both ways, and over one of them the last one, too: what is missing will not come any more. */
 static bool closes_gap(struct holdback *h, const struct held *held, const struct bus_delivery *d, uint64_t now_ms)
 {
 	const uint64_t *last = recent_find(h->last, d->stream, now_ms);
 
-	if (is_asked(h, d, now_ms))
+	unsigned first_way = held->delivery->way;
+
+	if (d->way == first_way || is_asked(h, d, now_ms) || is_asked(h, held->delivery, now_ms))
 		return false;
-	return last ? way_in(*last) == d->way : held->delivery->way != d->way;
+	return !last || way_in(*last) == d->way || way_in(*last) == first_way;
 }
 
 void holdback_repeat(struct holdback *h, const struct bus_delivery *d, uint64_t now_ms)

@@ -13,9 +13,10 @@
  *
  * That is not so for a moment after a bus was lost and is back: what others published there before we heard it again
  * comes after what they publish now, once we have asked for it (holdback_asked()). Until then every gap waits, and
- * also the first one that is heard of a stream, unless it is the stream's first. And while messages may come both ways
- * (holdback_two_ways()), the first one heard of a stream over the primary may be ahead of the fallback.
- * Pure: no clock; the deliveries it holds are the caller's to settle, and lie here meanwhile. */
+ * also the first one that is heard of a stream, unless it is the stream's first. The same holds for what comes over the
+ * primary while messages may come both ways (holdback_two_ways()): who was in doubt of it, and is no more, may have
+ * left a gap there that the fallback has still to fill. Pure: no clock; the deliveries it holds are the caller's to
+ * settle, and lie here meanwhile. */
 #ifndef GRID_BUS_FAILOVER_HOLDBACK_H
 #define GRID_BUS_FAILOVER_HOLDBACK_H
 

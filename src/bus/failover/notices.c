@@ -125,6 +125,8 @@ void notices_cut(struct notices *n, uint64_t since_ms, uint64_t now_ms)
 {
 	n->number++;
 	n->cut_since_ms = since_ms;
+	if (now_ms >= n->say_until_ms)
+		n->deaf_since_ms = 0; /* all who hear us have heard that; a new number would have them publish it again */
 	say(n, now_ms);
 }
 

@@ -488,6 +488,50 @@ START_TEST(who_hears_the_fallback_later_asks_at_once)
 }
 END_TEST
 
+/* One node's link to the fallback breaks while that is all there is. What the others publish reaches the broker before
+ * the node is there again, and their confirms come after the node has asked what it missed. */
+START_TEST(what_was_under_way_when_a_peer_asked)
+{
+	grid_up(700 + (uint64_t)_i);
+	kill_broker(SIDE_PRIMARY, false);
+	RUN_UNTIL(all_on("fallback"), 3000);
+	chat(20);
+	cut(link_of(SIDE_FALLBACK, 0), 0);
+	link_of(SIDE_FALLBACK, 0)->connect_ms = grid_now + 50;
+	for (int i = 0; i < 100; i++) {
+		for (int from = 1; from < NODES; from++)
+			MUST(publish(from, 0) >= 0, "it is not taken");
+		if (i % 4 == 0)
+			grid_run(4 * STEP_MS);
+	}
+	RUN_UNTIL(all_on("fallback"), 5000);
+	grid_run(3000);
+	all_confirmed_came();
+	grid_close();
+}
+END_TEST
+
+/* It is for those who are present on the fallback, since the primary has taken care of the absent; and then that dies,
+ * with what it had. */
+START_TEST(a_copy_for_those_present_when_the_primary_dies)
+{
+	grid_up(27);
+	int record = publish(0, USER_KEY);
+	nodes[2].members[USER_KEY].wanted = true; /* on the primary only */
+	link_of(SIDE_PRIMARY, 2)->bound[USER_KEY] = true;
+	RUN_UNTIL(messages[record].result == BUS_CONFIRMED, 500);
+	ck_assert_int_eq(messages[record].got[2], 0);
+	hold_link(SIDE_PRIMARY, 1); /* it asks for what it may have missed */
+	RUN_UNTIL(grid_metric(0, "grid_bus_publishing{bus=\"fallback\"} ") == 1, 2000);
+	kill_broker(SIDE_PRIMARY, true);
+	RUN_UNTIL(all_on("fallback"), 3000);
+	grid_run(2000);
+	grid_check();
+	ck_assert_int_eq(messages[record].offline, 1);
+	grid_close();
+}
+END_TEST
+
 /* The messages go over the primary then, however long it took: nothing else had taken them over. */
 START_TEST(both_die_and_the_primary_comes_back)
 {
@@ -632,6 +676,7 @@ int main(void)
 	    a_node_that_is_cut_off_dies,
 	    absent_users_while_a_node_is_cut_off,
 	    order_to_a_user_while_a_node_is_cut_off,
+	    a_copy_for_those_present_when_the_primary_dies,
 	    absent_users_messages_are_moved,
 	    nobody_notices_the_fallback,
 	    both_die_and_lose_all_keys,
@@ -640,10 +685,17 @@ int main(void)
 	    closing_with_everything_under_way,
 	    its_route_and_metrics_tell,
 	};
-	const TTest *const by_chance[] = {
-	    no_return_before_all_keys_are_bound,        a_blocked_primary_that_loses_the_fallback,
-	    the_fallback_dies_while_it_is_all_there_is, who_hears_the_fallback_later_asks_at_once,
-	    both_die_and_the_primary_comes_back,        moving_is_interrupted,
+	const struct {
+		const TTest *test;
+		int seeds;
+	} by_chance[] = {
+	    {no_return_before_all_keys_are_bound, 10},
+	    {a_blocked_primary_that_loses_the_fallback, 10},
+	    {the_fallback_dies_while_it_is_all_there_is, 10},
+	    {who_hears_the_fallback_later_asks_at_once, 100},
+	    {what_was_under_way_when_a_peer_asked, 100},
+	    {both_die_and_the_primary_comes_back, 10},
+	    {moving_is_interrupted, 10},
 	};
 	Suite *suite = suite_create("bus.failover");
 	TCase *tcase = tcase_create("all");
@@ -651,7 +703,7 @@ int main(void)
 	for (size_t i = 0; i < GRID_ARRAY_LEN(once); i++)
 		tcase_add_test(tcase, once[i]);
 	for (size_t i = 0; i < GRID_ARRAY_LEN(by_chance); i++)
-		tcase_add_loop_test(tcase, by_chance[i], 0, getenv("GRID_TEST_SEEDS") ? atoi(getenv("GRID_TEST_SEEDS")) : 10);
+		tcase_add_loop_test(tcase, by_chance[i].test, 0, by_chance[i].seeds);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

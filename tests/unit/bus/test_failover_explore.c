@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define SEEDS 12 /* GRID_TEST_SEEDS=1000 looks further */
+#define SEEDS 60 /* GRID_TEST_SEEDS=1000 looks further */
 #define FAULTS 5
 
 static void publish_by_chance(void)

@@ -324,6 +324,22 @@ START_TEST(the_first_one_heard_may_be_ahead_of_the_fallback)
 }
 END_TEST
 
+/* Its sender was in doubt of the primary, which never was away: 6 and 7 went over the fallback, and 8 over both. */
+START_TEST(a_gap_on_the_primary_may_be_the_fallbacks_to_fill)
+{
+	come(5, P, 0);
+	holdback_two_ways(h, 10);
+	come(8, P, 20);
+	ck_assert_str_eq(got, "5 ");
+	come(6, F, 30);
+	come(7, F, 40);
+	ck_assert_str_eq(got, "5 6 7 8 ");
+	come(10, P, 50); /* 9 is lost, or not for us */
+	come_again(10, F, 60);
+	ck_assert_str_eq(got, "5 6 7 8 10 ");
+}
+END_TEST
+
 START_TEST(what_is_held_at_the_end_is_forgotten)
 {
 	come(1, F, 0);
@@ -339,4 +355,5 @@ CHECK_MAIN_WITH("bus.holdback", setup, teardown, one_bus_holds_nothing, what_ove
                 a_stream_long_silent_is_a_new_one, too_many_are_not_held, too_much_is_not_held,
                 a_gap_may_be_filled_when_it_was_asked_for, the_first_one_heard_waits_when_it_was_asked_for,
                 time_runs_from_asking, what_came_over_the_other_bus_does_not_wait_for_that,
-                the_first_one_heard_may_be_ahead_of_the_fallback, what_is_held_at_the_end_is_forgotten)
+                the_first_one_heard_may_be_ahead_of_the_fallback, a_gap_on_the_primary_may_be_the_fallbacks_to_fill,
+                what_is_held_at_the_end_is_forgotten)
