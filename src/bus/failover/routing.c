@@ -153,23 +153,6 @@ static void fallback_changed(struct failover *f)
 		outgoing_replay(f, SIDE_PRIMARY, unsure_since(f), 0);
 }
 
-static void watch_fallback(struct failover *f)
-{
-	bool up = f->below[SIDE_FALLBACK].state == BUS_UP && f->now_ms >= f->patience_ms;
-
-	if (up != f->fallback_up) {
-		f->dirty_lanes = UINT64_MAX;
-		f->fallback_up = up;
-		fallback_changed(f);
-	}
-	if (up && f->deaf_ms && bindings_owed(&f->bindings, SIDE_FALLBACK) == 0) {
-		notices_deaf(&f->notices, f->deaf_ms, f->now_ms);
-		f->deaf_ms = 0;
-	}
-}
-
-/* --- notices ------------------------------------------------------------------------------------------------------ */
-
 static uint64_t earlier(uint64_t a_ms, uint64_t b_ms)
 {
 	return a_ms < b_ms ? a_ms : b_ms;
@@ -184,6 +167,31 @@ static void add_demand(struct notice_demand *all, const struct notice_demand *on
 		all->deaf_since_ms = all->deaf_since_ms ? earlier(all->deaf_since_ms, one->deaf_since_ms) : one->deaf_since_ms;
 	all->again = true;
 }
+
+/* What we have published ourselves we may have missed like all the rest, and nobody else has it. */
+static void ask_for_missed(struct failover *f)
+{
+	const struct notice_demand own = {.again = true, .missed_since_ms = f->now_ms, .deaf_since_ms = f->deaf_ms};
+
+	notices_deaf(&f->notices, f->deaf_ms, f->now_ms);
+	add_demand(&f->demand, &own);
+	f->deaf_ms = 0;
+}
+
+static void watch_fallback(struct failover *f)
+{
+	bool up = f->below[SIDE_FALLBACK].state == BUS_UP && f->now_ms >= f->patience_ms;
+
+	if (up != f->fallback_up) {
+		f->dirty_lanes = UINT64_MAX;
+		f->fallback_up = up;
+		fallback_changed(f);
+	}
+	if (up && f->deaf_ms && bindings_owed(&f->bindings, SIDE_FALLBACK) == 0)
+		ask_for_missed(f);
+}
+
+/* --- notices ------------------------------------------------------------------------------------------------------ */
 
 void routing_on_announced(struct failover *f, struct str body)
 {

@@ -124,6 +124,8 @@ static void broker_take(struct broker *b, struct link *link, struct item *item)
 		answer = item_new(&link->out[LINE_MESSAGES], TO_NODE_PUBLISHED);
 	else
 		answer = item_new(&link->out[LINE_KEYS], TO_NODE_BOUND);
+	if (item->kind == TO_BROKER_PUBLISH && answer->due_ms < grid_now + link->slow_ms)
+		answer->due_ms = grid_now + link->slow_ms;
 	answer->number = item->number;
 	answer->result = result;
 }

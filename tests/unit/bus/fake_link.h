@@ -68,6 +68,7 @@ struct link {
 	uint64_t notice_ms; /* when the node notices that it is cut; 0: nothing to notice */
 	uint64_t connect_ms;
 	uint64_t frozen_ms; /* since when nothing moves */
+	uint64_t slow_ms;   /* until publishes are answered, at least */
 	bool held_down;     /* does not connect */
 	bool knows_blocked;
 	bool announces; /* one is under way */

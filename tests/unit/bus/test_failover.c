@@ -498,14 +498,15 @@ START_TEST(what_was_under_way_when_a_peer_asked)
 	chat(20);
 	cut(link_of(SIDE_FALLBACK, 0), 0);
 	link_of(SIDE_FALLBACK, 0)->connect_ms = grid_now + 50;
+	link_of(SIDE_FALLBACK, 1)->slow_ms = 400;
 	for (int i = 0; i < 100; i++) {
 		for (int from = 1; from < NODES; from++)
-			MUST(publish(from, 0) >= 0, "it is not taken");
+			publish(from, 0); /* or not: the window may be full */
 		if (i % 4 == 0)
 			grid_run(4 * STEP_MS);
 	}
 	RUN_UNTIL(all_on("fallback"), 5000);
-	grid_run(3000);
+	grid_run(10000);
 	all_confirmed_came();
 	grid_close();
 }
@@ -516,12 +517,11 @@ END_TEST
 START_TEST(a_copy_for_those_present_when_the_primary_dies)
 {
 	grid_up(27);
+	link_of(SIDE_PRIMARY, 2)->bound[USER_KEY] = true; /* of an earlier life, which Redis knows nothing of */
 	int record = publish(0, USER_KEY);
-	nodes[2].members[USER_KEY].wanted = true; /* on the primary only */
-	link_of(SIDE_PRIMARY, 2)->bound[USER_KEY] = true;
+	link_of(SIDE_FALLBACK, 0)->slow_ms = 400;
+	hold_link(SIDE_PRIMARY, 2); /* it asks for what it may have missed */
 	RUN_UNTIL(messages[record].result == BUS_CONFIRMED, 500);
-	ck_assert_int_eq(messages[record].got[2], 0);
-	hold_link(SIDE_PRIMARY, 1); /* it asks for what it may have missed */
 	RUN_UNTIL(grid_metric(0, "grid_bus_publishing{bus=\"fallback\"} ") == 1, 2000);
 	kill_broker(SIDE_PRIMARY, true);
 	RUN_UNTIL(all_on("fallback"), 3000);
