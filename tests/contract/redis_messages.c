@@ -70,8 +70,8 @@ END_TEST
 START_TEST(bad_and_huge_payloads_are_dropped)
 {
 	enum { HUGE = 8 << 20 };
-	static const char *const bad[] = {"GN1 ",  "GN1 {}", "GN1 {\n", "GN1 []\nbody", "GN1 {\"from\":NaN}\nbody",
-	                                  "GN1 \n"};
+	static const char *const bad[] = {"GN1 ", "GN1 {}"};
+	static const char *const unsigned_ones[] = {"GN1 {\n", "GN1 []\nbody", "GN1 {\"from\":NaN}\nbody", "GN1 \n"};
 	struct node *n = node_up("a", "bus.redis.max_body=1024");
 	struct key room = room_key("r");
 	char *huge = calloc(1, HUGE);
@@ -79,12 +79,15 @@ START_TEST(bad_and_huge_payloads_are_dropped)
 	node_bind(n, room);
 	for (size_t i = 0; i < GRID_ARRAY_LEN(bad); i++)
 		redis_publish("grid.rooms:room.r", bad[i], strlen(bad[i]));
+	for (size_t i = 0; i < GRID_ARRAY_LEN(unsigned_ones); i++)
+		redis_publish("grid.rooms:room.r", unsigned_ones[i], strlen(unsigned_ones[i]));
 	redis_publish("grid.rooms:room.r", huge, HUGE);
 	redis_publish("grid.rooms:room.r", huge, 1025);
 	redis_publish("grid.rooms:room.r", huge, 1024);
 	node_settle_down(n);
 	ck_assert_uint_eq(node_messages(n, &room, NULL), 1);
 	ck_assert_uint_eq(node_metric(n, "grid_redis_dropped_total{reason=\"envelope\"}"), GRID_ARRAY_LEN(bad));
+	ck_assert_uint_eq(node_metric(n, "grid_redis_dropped_total{reason=\"forged\"}"), GRID_ARRAY_LEN(unsigned_ones));
 	ck_assert_uint_eq(node_metric(n, "grid_redis_dropped_total{reason=\"size\"}"), 2);
 	ck_assert_uint_eq(node_states(n, BUS_DOWN), 0);
 	free(huge);

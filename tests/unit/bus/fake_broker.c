@@ -102,7 +102,7 @@ static void broker_take(struct broker *b, struct link *link, struct item *item)
 	case TO_BROKER_BIND:
 	case TO_BROKER_UNBIND:
 		if (link)
-			link->bound[item->key] = item->kind == TO_BROKER_BIND;
+			link->bound[item->key] = item->kind == TO_BROKER_BIND && !link->refuses[item->key];
 		break;
 	case TO_BROKER_FETCH:
 		if (link)
@@ -127,6 +127,8 @@ static void broker_take(struct broker *b, struct link *link, struct item *item)
 	if (item->kind == TO_BROKER_PUBLISH && answer->due_ms < grid_now + link->slow_ms)
 		answer->due_ms = grid_now + link->slow_ms;
 	answer->number = item->number;
+	if (item->kind == TO_BROKER_BIND && link->refuses[item->key])
+		answer->bound = BUS_BIND_REFUSED;
 	answer->result = result;
 }
 

@@ -232,7 +232,7 @@ static void fake_item(struct link *link, struct item *item)
 	case TO_NODE_BOUND:
 		f = land(&link->binds, item->number);
 		link->n_binds--;
-		bus_up_bound(link->bus, &keys[f->key], BUS_BIND_OK);
+		bus_up_bound(link->bus, &keys[f->key], item->bound);
 		free(f);
 		break;
 	case TO_NODE_DELIVERY:

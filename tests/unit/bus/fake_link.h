@@ -42,6 +42,7 @@ struct item {
 	int key;
 	int node;
 	enum bus_publish_result result;
+	enum bus_bind_result bound;
 	struct bus_publication *message; /* a copy */
 	struct queued *queued;
 	struct bus_publication *stored[STORED_AT_ONCE];
@@ -69,6 +70,7 @@ struct link {
 	uint64_t connect_ms;
 	uint64_t frozen_ms; /* since when nothing moves */
 	uint64_t slow_ms;   /* until publishes are answered, at least */
+	bool refuses[KEYS]; /* to bind them */
 	bool held_down;     /* does not connect */
 	bool knows_blocked;
 	bool announces; /* one is under way */

@@ -432,6 +432,50 @@ START_TEST(nobody_notices_the_fallback)
 }
 END_TEST
 
+/* A join does not fail for the bus that nobody needs now. */
+START_TEST(a_key_that_the_fallback_refuses)
+{
+	grid_up(28);
+	link_of(SIDE_FALLBACK, 0)->refuses[2] = true;
+	nodes[0].members[2].wanted = true;
+	RUN_UNTIL(nodes[0].members[2].has == YES, 1000);
+	ck_assert(link_of(SIDE_PRIMARY, 0)->bound[2] && !link_of(SIDE_FALLBACK, 0)->bound[2]);
+	ck_assert_uint_eq(grid_metric(0, "grid_failover_refused "), 1);
+	link_of(SIDE_FALLBACK, 0)->refuses[2] = false;
+	RUN_UNTIL(link_of(SIDE_FALLBACK, 0)->bound[2], 6000);
+	grid_run(200);
+	ck_assert_uint_eq(grid_metric(0, "grid_failover_refused "), 0);
+	grid_close();
+}
+END_TEST
+
+START_TEST(a_key_that_the_primary_refuses)
+{
+	grid_up(29);
+	link_of(SIDE_PRIMARY, 0)->refuses[2] = true;
+	ck_assert_int_eq(bus_bind(nodes[0].bus, &keys[2]), 0);
+	nodes[0].members[2] = (struct member){.asked = 1, .has = ASKED};
+	RUN_UNTIL(!nodes[0].members[2].asked, 1000);
+	ck_assert_int_eq(nodes[0].members[2].has, NO);
+	grid_close();
+}
+END_TEST
+
+/* Where there is no other it decides. */
+START_TEST(a_key_that_the_fallback_refuses_while_it_is_all_there_is)
+{
+	grid_up(30);
+	kill_broker(SIDE_PRIMARY, false);
+	RUN_UNTIL(all_on("fallback"), 3000);
+	link_of(SIDE_FALLBACK, 0)->refuses[2] = true;
+	ck_assert_int_eq(bus_bind(nodes[0].bus, &keys[2]), 0);
+	nodes[0].members[2] = (struct member){.asked = 1, .has = ASKED};
+	RUN_UNTIL(!nodes[0].members[2].asked, 1000);
+	ck_assert_int_eq(nodes[0].members[2].has, NO);
+	grid_close();
+}
+END_TEST
+
 /* Both buses dead, the fallback with what it had confirmed and not delivered. */
 static void die_on_the_fallback(void)
 {
@@ -679,6 +723,9 @@ int main(void)
 	    a_copy_for_those_present_when_the_primary_dies,
 	    absent_users_messages_are_moved,
 	    nobody_notices_the_fallback,
+	    a_key_that_the_fallback_refuses,
+	    a_key_that_the_primary_refuses,
+	    a_key_that_the_fallback_refuses_while_it_is_all_there_is,
 	    both_die_and_lose_all_keys,
 	    a_start_without_the_primary,
 	    a_start_with_both_goes_to_the_primary_at_once,
