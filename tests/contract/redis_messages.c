@@ -114,6 +114,24 @@ START_TEST(an_absent_users_message_is_in_the_stream)
 }
 END_TEST
 
+START_TEST(what_is_for_absent_users_only_is_in_the_stream)
+{
+	struct node *n = node_up("a", NULL);
+	struct key user = user_key("here");
+	const struct message m = {.id = STR("id-1"), .body = STR("1")};
+
+	node_bind(n, user);
+	struct bus_publication *p = bus_publication_new(&user, &m, (void *)1);
+	p->reach = BUS_TO_ABSENT;
+	ck_assert_int_eq(bus_publish(n->bus, p), 0);
+	WAIT_FOR(node_result(n, 1) == BUS_UNROUTED);
+	node_settle_down(n);
+	ck_assert_uint_eq(n->messages.n, 0);
+	ck_assert_str_eq(redis_offline_field("body"), "1");
+	node_close(n);
+}
+END_TEST
+
 START_TEST(types_of_ours_are_not_handed_over)
 {
 	struct node *n = node_up("a", NULL);
@@ -214,6 +232,7 @@ void redis_messages_add(Suite *suite)
 	    trust_believes_everybody,
 	    bad_and_huge_payloads_are_dropped,
 	    an_absent_users_message_is_in_the_stream,
+	    what_is_for_absent_users_only_is_in_the_stream,
 	    types_of_ours_are_not_handed_over,
 	    strays_go_into_the_stream,
 	    strays_are_in_the_stream_when_the_bus_is_closed,
