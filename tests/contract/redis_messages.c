@@ -126,7 +126,7 @@ START_TEST(what_is_for_absent_users_only_is_in_the_stream)
 	ck_assert_int_eq(bus_publish(n->bus, p), 0);
 	WAIT_FOR(node_result(n, 1) == BUS_UNROUTED);
 	node_settle_down(n);
-	ck_assert_uint_eq(n->messages.n, 0);
+	ck_assert_uint_eq(node_messages(n, &user, NULL), 0);
 	ck_assert_str_eq(redis_offline_field("body"), "1");
 	node_close(n);
 }
