@@ -189,14 +189,13 @@ static void take_member(struct envelope *e, const struct json_member *member)
 	}
 }
 
-static int read_line(struct envelope *e, struct str line)
+static int read_line(struct envelope *e)
 {
 	struct json_member members[MEMBERS_MAX];
 	size_t n;
 
-	if (line.n > ENVELOPE_LINE_MAX || json_members(line, members, MEMBERS_MAX, &n) != 0)
+	if (json_members(e->line, members, MEMBERS_MAX, &n) != 0)
 		return ENVELOPE_E_BAD;
-	e->line = line;
 	for (size_t i = 0; i < n; i++)
 		take_member(e, &members[i]);
 	if (!message_id_valid(e->message.id))
@@ -213,10 +212,15 @@ int envelope_open(struct envelope *e, struct str channel, struct str payload, st
 		return 0;
 	struct str rest = {payload.p + sizeof(ENVELOPE_MAGIC) - 1, payload.n - (sizeof(ENVELOPE_MAGIC) - 1)};
 	const char *newline = memchr(rest.p, '\n', rest.n);
-	if (!newline)
+	if (!newline || newline - rest.p > ENVELOPE_LINE_MAX)
 		return ENVELOPE_E_BAD;
-	struct str line = {rest.p, (size_t)(newline - rest.p)};
-	e->message.body = (struct str){newline + 1, rest.n - line.n - 1};
-	int rc = read_line(e, line);
-	return rc != 0 ? rc : check_signature(hmac, channel, line, e->message.body);
+	e->line = (struct str){rest.p, (size_t)(newline - rest.p)};
+	e->message.body = (struct str){newline + 1, rest.n - e->line.n - 1};
+	int rc = check_signature(hmac, channel, e->line, e->message.body);
+	return rc != 0 ? rc : read_line(e);
+}
+
+int envelope_trust(struct envelope *e)
+{
+	return read_line(e);
 }

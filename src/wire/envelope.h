@@ -33,10 +33,12 @@ void envelope_put_line(struct buf *out, struct str channel, const struct message
 /* The whole payload: magic, line, newline, body. */
 void envelope_put(struct buf *out, struct str channel, const struct message *m, struct hmac *hmac);
 
-/* What came through `channel`. 0: a bare body, or an envelope with a good signature. ENVELOPE_E_UNSIGNED: decoded all
- * the same, for a grid that trusts its Redis; always so with `hmac` NULL. ENVELOPE_E_BAD, -ENOMEM: nothing in it.
+/* What came through `channel`. 0: a bare body, or an envelope with a good signature. ENVELOPE_E_UNSIGNED: nothing of it
+ * has been read; always so with `hmac` NULL. ENVELOPE_E_BAD, -ENOMEM: nothing in it.
  *
  * Members nobody knows, and those of a wrong type, are left aside. */
 GRID_MUST_CHECK int envelope_open(struct envelope *e, struct str channel, struct str payload, struct hmac *hmac);
+/* Reads what envelope_open() says is unsigned, for a grid that trusts its Redis. 0, ENVELOPE_E_BAD. */
+GRID_MUST_CHECK int envelope_trust(struct envelope *e);
 
 #endif

@@ -62,6 +62,32 @@ START_TEST(a_blocked_broker_blocks_publishing_only)
 }
 END_TEST
 
+/* Whoever waits for them is told that they did not go: so they do not go when the broker reads again. More of them than
+ * sockets take. */
+START_TEST(what_was_not_sent_when_it_blocks_is_given_up)
+{
+	enum { N = 256, SIZE = 200000 };
+	struct node *n = node_up("a", "bus.publish_window=256");
+	struct key room = room_key("given.up");
+	char *body = malloc(SIZE + 1);
+
+	memset(body, '1', SIZE);
+	body[SIZE] = '\0';
+	node_bind(n, room);
+	ctl("-q set_vm_memory_high_watermark absolute 1");
+	for (uintptr_t token = 1; token <= N; token++)
+		node_publish(n, room, body, token);
+	WAIT_FOR(node_state(n) == BUS_BLOCKED && n->published.n == N);
+	ctl("-q set_vm_memory_high_watermark 0.6");
+	WAIT_FOR(node_state(n) == BUS_UP);
+	node_publish(n, room, "\"after\"", N + 1);
+	WAIT_FOR(node_messages(n, &room, "after") == 1);
+	ck_assert_uint_lt(n->messages.n, N);
+	free(body);
+	node_close(n);
+}
+END_TEST
+
 START_TEST(close_while_blocked)
 {
 	struct node *n = node_up("a", NULL);
@@ -81,6 +107,7 @@ void rabbitmq_refusals_add(Suite *suite)
 	const TTest *const tests[] = {
 	    a_refused_bind_is_refused_alone,
 	    a_blocked_broker_blocks_publishing_only,
+	    what_was_not_sent_when_it_blocks_is_given_up,
 	    close_while_blocked,
 	};
 

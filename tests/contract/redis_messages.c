@@ -70,8 +70,8 @@ END_TEST
 START_TEST(bad_and_huge_payloads_are_dropped)
 {
 	enum { HUGE = 8 << 20 };
-	static const char *const bad[] = {"GN1 ",  "GN1 {}", "GN1 {\n", "GN1 []\nbody", "GN1 {\"from\":NaN}\nbody",
-	                                  "GN1 \n"};
+	static const char *const bad[] = {"GN1 ", "GN1 {}"};
+	static const char *const unsigned_ones[] = {"GN1 {\n", "GN1 []\nbody", "GN1 {\"from\":NaN}\nbody", "GN1 \n"};
 	struct node *n = node_up("a", "bus.redis.max_body=1024");
 	struct key room = room_key("r");
 	char *huge = calloc(1, HUGE);
@@ -79,12 +79,15 @@ START_TEST(bad_and_huge_payloads_are_dropped)
 	node_bind(n, room);
 	for (size_t i = 0; i < GRID_ARRAY_LEN(bad); i++)
 		redis_publish("grid.rooms:room.r", bad[i], strlen(bad[i]));
+	for (size_t i = 0; i < GRID_ARRAY_LEN(unsigned_ones); i++)
+		redis_publish("grid.rooms:room.r", unsigned_ones[i], strlen(unsigned_ones[i]));
 	redis_publish("grid.rooms:room.r", huge, HUGE);
 	redis_publish("grid.rooms:room.r", huge, 1025);
 	redis_publish("grid.rooms:room.r", huge, 1024);
 	node_settle_down(n);
 	ck_assert_uint_eq(node_messages(n, &room, NULL), 1);
 	ck_assert_uint_eq(node_metric(n, "grid_redis_dropped_total{reason=\"envelope\"}"), GRID_ARRAY_LEN(bad));
+	ck_assert_uint_eq(node_metric(n, "grid_redis_dropped_total{reason=\"forged\"}"), GRID_ARRAY_LEN(unsigned_ones));
 	ck_assert_uint_eq(node_metric(n, "grid_redis_dropped_total{reason=\"size\"}"), 2);
 	ck_assert_uint_eq(node_states(n, BUS_DOWN), 0);
 	free(huge);
@@ -107,6 +110,24 @@ START_TEST(an_absent_users_message_is_in_the_stream)
 	ck_assert_ptr_nonnull(
 	    strstr(redis_offline_field("properties"),
 	           "{\"message_id\":\"id-1\",\"type\":\"chat\",\"from\":\"7\",\"ts\":1790000000123,\"sig\":\""));
+	node_close(n);
+}
+END_TEST
+
+START_TEST(what_is_for_absent_users_only_is_in_the_stream)
+{
+	struct node *n = node_up("a", NULL);
+	struct key user = user_key("here");
+	const struct message m = {.id = STR("id-1"), .body = STR("1")};
+
+	node_bind(n, user);
+	struct bus_publication *p = bus_publication_new(&user, &m, (void *)1);
+	p->reach = BUS_TO_ABSENT;
+	ck_assert_int_eq(bus_publish(n->bus, p), 0);
+	WAIT_FOR(node_result(n, 1) == BUS_UNROUTED);
+	node_settle_down(n);
+	ck_assert_uint_eq(node_messages(n, &user, NULL), 0);
+	ck_assert_str_eq(redis_offline_field("body"), "1");
 	node_close(n);
 }
 END_TEST
@@ -211,6 +232,7 @@ void redis_messages_add(Suite *suite)
 	    trust_believes_everybody,
 	    bad_and_huge_payloads_are_dropped,
 	    an_absent_users_message_is_in_the_stream,
+	    what_is_for_absent_users_only_is_in_the_stream,
 	    types_of_ours_are_not_handed_over,
 	    strays_go_into_the_stream,
 	    strays_are_in_the_stream_when_the_bus_is_closed,

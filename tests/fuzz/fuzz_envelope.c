@@ -25,6 +25,8 @@ static void check_any(struct str payload)
 		return;
 	/* Nobody guesses a signature. */
 	GRID_ASSERT(rc == (envelope.line.p ? ENVELOPE_E_UNSIGNED : 0));
+	if (rc == ENVELOPE_E_UNSIGNED && envelope_trust(&envelope) != 0)
+		return;
 	for (size_t i = 0; i < GRID_ARRAY_LEN(texts); i++)
 		check_inside(texts[i], payload);
 }

@@ -136,8 +136,9 @@ async def test_forged_bad_and_huge_payloads_are_dropped(on_redis, backend, conne
               envelope(ROOM, '"forged"', {"from": "admin"}, secret="some other secret"),
               envelope(other, '"forged"', {"from": "admin"}),
               envelope(ROOM, '"forged"', {"from": "admin"}).replace("admin", "root!"),
-              envelope(ROOM, '"honest"', {"from": "c"}).replace("honest", "forged")]
-    bad = ["GN1 ", "GN1 {", 'GN1 {"from":"admin"', "GN1 null\nforged", "GN1 {\"a\":1}}\nforged", b"GN1 {\"a\":\"\xff\"}\nx"]
+              envelope(ROOM, '"honest"', {"from": "c"}).replace("honest", "forged"),
+              "GN1 null\nforged", "GN1 {\"a\":1}}\nforged", b"GN1 {\"a\":\"\xff\"}\nx"]
+    bad = ["GN1 ", "GN1 {", 'GN1 {"from":"admin"']
     huge = ["x" * (1 << 20) + "y", "y" * (20 << 20)]
     for payload in [*forged, *bad, *huge]:
         assert backend.raw(ROOM, payload) == 1

@@ -48,7 +48,8 @@ void binds_pump(struct failover *f)
 		pump_side(f, &f->below[side]);
 }
 
-/* False: not yet. */
+/* False: not yet. The primary's word counts where it has one: a key that only the fallback refuses is bound, and tried
+ * there again and again. */
 static bool outcome_of(const struct failover *f, const struct binding *binding, enum bus_bind_result *resultp)
 {
 	*resultp = BUS_BIND_LOST;
@@ -57,10 +58,8 @@ static bool outcome_of(const struct failover *f, const struct binding *binding, 
 			continue;
 		if (!binding_settled(binding, (enum side)side))
 			return false;
-		if (binding_refused(binding, (enum side)side))
-			*resultp = BUS_BIND_REFUSED;
-		else if (*resultp == BUS_BIND_LOST)
-			*resultp = BUS_BIND_OK;
+		if (*resultp == BUS_BIND_LOST)
+			*resultp = binding_refused(binding, (enum side)side) ? BUS_BIND_REFUSED : BUS_BIND_OK;
 	}
 	return true;
 }

@@ -1,6 +1,6 @@
 #include "bus/failover/counters.h"
 
-#include "bus/failover/sides.h"
+#include "bus/failover/failover_state.h"
 
 static const struct metric_row rows[] = {
     METRIC_GAUGE_ROW(struct failover_counters, route[ROUTE_PRIMARY], "grid_failover_route", "route=\"primary\"",
@@ -23,8 +23,12 @@ static const struct metric_row rows[] = {
                        "Deliveries dropped because the message had come before"),
     METRIC_GAUGE_ROW(struct failover_counters, held, "grid_failover_held", NULL,
                      "Deliveries held back until what comes before them is here"),
-    METRIC_COUNTER_ROW(struct failover_counters, given_up, "grid_failover_out_of_order_total", NULL,
-                       "Deliveries no longer held back although what comes before them has not come"),
+    METRIC_GAUGE_ROW(struct failover_counters, held_bytes, "grid_failover_held_bytes", NULL, "Their size"),
+    METRIC_COUNTER_ROW(struct failover_counters, held_crowded_out, "grid_failover_held_evicted_total", NULL,
+                       "Deliveries no longer held back before their time, for want of room"),
+    METRIC_COUNTER_ROW(
+        struct failover_counters, given_up, "grid_failover_gaps_total", NULL,
+        "Gaps not filled in time: what was held back behind them went on, and what is missing is lost or late"),
     METRIC_GAUGE_ROW(struct failover_counters, seen, "grid_failover_seen", NULL,
                      "Messages remembered, to recognise them when they come again"),
     METRIC_COUNTER_ROW(struct failover_counters, seen_crowded_out, "grid_failover_seen_evicted_total", NULL,
@@ -56,4 +60,24 @@ void failover_counters_add(struct metric_registry *registry, struct metric_set *
                            const struct failover_counters *counters)
 {
 	metrics_add(registry, set, rows, GRID_ARRAY_LEN(rows), counters);
+}
+
+void failover_counters_take(struct failover *f)
+{
+	struct failover_counters *c = &f->counters;
+
+	counter_set(&c->held, holdback_count(f->holdback));
+	counter_set(&c->held_bytes, holdback_bytes(f->holdback));
+	counter_set(&c->held_crowded_out, holdback_crowded_out(f->holdback));
+	counter_set(&c->given_up, holdback_given_up(f->holdback));
+	counter_set(&c->seen, recent_count(f->seen));
+	counter_set(&c->seen_crowded_out, recent_crowded_out(f->seen));
+	counter_set(&c->kept, f->window.n);
+	counter_set(&c->kept_bytes, f->window.bytes);
+	counter_set(&c->kept_crowded_out, f->window.crowded_out);
+	for (int side = 0; side < SIDES; side++)
+		counter_set(&c->owed[side], bindings_owed(&f->bindings, (enum side)side));
+	counter_set(&c->refused, f->bindings.refused);
+	counter_set(&c->moved, f->mover.total);
+	counter_set(&c->peers_cut, notices_peer_cut(&f->notices, f->now_ms));
 }

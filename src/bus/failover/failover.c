@@ -9,6 +9,7 @@
 
 #define HOLD_MS 500
 #define HELD_MAX 4096
+#define HELD_BYTES_MAX (16 << 20)
 #define STREAMS_MAX 65536
 
 /* --- what the two below tell -------------------------------------------------------------------------------------- */
@@ -158,8 +159,11 @@ static void failover_close(void *impl)
 static int make_memories(struct failover *f)
 {
 	const struct bus_config *config = f->config;
-	const struct holdback_limits held = {
-	    .held = HELD_MAX, .hold_ms = HOLD_MS, .streams = STREAMS_MAX, .keep_ms = (uint64_t)config->seen_window};
+	const struct holdback_limits held = {.held = HELD_MAX,
+	                                     .bytes = HELD_BYTES_MAX,
+	                                     .hold_ms = HOLD_MS,
+	                                     .streams = STREAMS_MAX,
+	                                     .keep_ms = (uint64_t)config->seen_window};
 	const struct window_limits kept = {.keep_ms = (uint64_t)config->replay_window,
 	                                   .bytes = (size_t)config->replay_bytes};
 

@@ -6,11 +6,17 @@
  *   20 over the other than 15: 16 to 19 may still be on their way over the first ──▶ held until they are there, or
  *   for `hold_ms`
  *
- * So only what arrives another way than the last one of its stream, and leaves a gap, is held; and what follows it.
+ * So what arrives another way than the last one of its stream, and leaves a gap, is held; and what follows it.
  * Another way is another bus, or the same one after it was lost.
  * When the bus that brought the last one brings something later, or the same again, nothing that is missing can come
  * there any more, and what was held before that goes on.
- * Pure: no clock; the deliveries it holds are the caller's to settle, and lie here meanwhile. */
+ *
+ * That is not so for a moment after a bus was lost and is back: what others published there before we heard it again
+ * comes after what they publish now, once we have asked for it (holdback_asked()). Until then every gap waits, and
+ * also the first one that is heard of a stream, unless it is the stream's first. The same holds for what comes over the
+ * primary while messages may come both ways (holdback_two_ways()): who was in doubt of it, and is no more, may have
+ * left a gap there that the fallback has still to fill. Pure: no clock; the deliveries it holds are the caller's to
+ * settle, and lie here meanwhile. */
 #ifndef GRID_BUS_FAILOVER_HOLDBACK_H
 #define GRID_BUS_FAILOVER_HOLDBACK_H
 
@@ -19,11 +25,13 @@
 #include <stdint.h>
 
 #include "bus/bus.h"
+#include "bus/failover/sides.h"
 
 struct holdback;
 
 struct holdback_limits {
-	size_t held;      /* deliveries at once; then the oldest goes, whatever is missing */
+	size_t held; /* deliveries at once, and their bytes; beyond that the oldest goes, whatever is missing */
+	size_t bytes;
 	uint64_t hold_ms; /* each */
 	size_t streams;   /* remembered, each for `keep_ms` after its last message */
 	uint64_t keep_ms;
@@ -34,6 +42,11 @@ struct holdback *holdback_new(const struct holdback_limits *limits);
 /* Takes and returns NULL. What it still holds is forgotten: the deliveries are whose they were. */
 struct holdback *holdback_free(struct holdback *h);
 
+/* What this side has not brought is being asked for: it has `hold_ms` from now on to come. */
+void holdback_asked(struct holdback *h, enum side side, uint64_t now_ms);
+/* Messages may come both ways, for `hold_ms` from now on. */
+void holdback_two_ways(struct holdback *h, uint64_t now_ms);
+
 /* One has come (it has a stream). True: it goes on at once. False: it comes out of holdback_next(), perhaps at once,
  * too, behind others. Out of memory nothing is held. */
 bool holdback_pass(struct holdback *h, struct bus_delivery *d, uint64_t now_ms);
@@ -43,7 +56,9 @@ void holdback_repeat(struct holdback *h, const struct bus_delivery *d, uint64_t 
 struct bus_delivery *holdback_next(struct holdback *h, uint64_t now_ms);
 
 size_t holdback_count(const struct holdback *h);
-/* How many went on although what comes before them had not come. */
+size_t holdback_bytes(const struct holdback *h);
+/* How many went on although what comes before them had not come; and of these, how many for want of room. */
 uint64_t holdback_given_up(const struct holdback *h);
+uint64_t holdback_crowded_out(const struct holdback *h);
 
 #endif

@@ -65,6 +65,24 @@ static void reckon(struct notices *n)
 			n->any_until_ms = peer->cut_until_ms;
 }
 
+bool notices_asks(const struct notices *n, uint64_t now_ms)
+{
+	return n->deaf_since_ms && now_ms - n->deaf_at_ms < NOTICES_REMEMBER_MS;
+}
+
+/* To somebody who may not have heard it. */
+static void say_again(struct notices *n, uint64_t now_ms)
+{
+	uint64_t soonest_ms = n->said_ms + NOTICES_ANSWER_MS;
+
+	if (n->say_until_ms == UINT64_MAX)
+		return;
+	if (notices_asks(n, now_ms))
+		n->say_until_ms = now_ms + NOTICES_LINGER_MS;
+	if (n->due_ms > soonest_ms)
+		n->due_ms = soonest_ms;
+}
+
 struct notice_demand notices_heard(struct notices *n, const struct notice *notice, uint64_t now_ms)
 {
 	struct peer *peer = find_or_add(n, notice->origin);
@@ -81,6 +99,8 @@ struct notice_demand notices_heard(struct notices *n, const struct notice *notic
 		peer->cut_until_ms = notice->cut ? now_ms + NOTICES_EXPIRE_MS : 0;
 		reckon(n);
 	}
+	if (demand.again)
+		say_again(n, now_ms);
 	return demand;
 }
 
@@ -97,7 +117,7 @@ bool notices_peer_cut(const struct notices *n, uint64_t now_ms)
 
 static void say(struct notices *n, uint64_t now_ms)
 {
-	n->say_until_ms = now_ms + NOTICES_LINGER_MS;
+	n->say_until_ms = UINT64_MAX;
 	n->due_ms = now_ms;
 }
 
@@ -106,7 +126,7 @@ void notices_cut(struct notices *n, uint64_t since_ms, uint64_t now_ms)
 	n->number++;
 	n->cut_since_ms = since_ms;
 	if (now_ms >= n->say_until_ms)
-		n->deaf_since_ms = 0; /* said long ago */
+		n->deaf_since_ms = 0; /* all who hear us have heard that; a new number would have them publish it again */
 	say(n, now_ms);
 }
 
@@ -119,8 +139,9 @@ void notices_whole(struct notices *n, uint64_t now_ms)
 void notices_deaf(struct notices *n, uint64_t since_ms, uint64_t now_ms)
 {
 	n->number++;
-	if (!n->deaf_since_ms || now_ms >= n->say_until_ms) /* else one of before may not have been heard */
+	if (!notices_asks(n, now_ms)) /* else that of before may not have been heard by all */
 		n->deaf_since_ms = since_ms;
+	n->deaf_at_ms = now_ms;
 	say(n, now_ms);
 }
 
@@ -132,12 +153,20 @@ bool notices_due(const struct notices *n, uint64_t now_ms, struct notice *out)
 	    .number = n->number,
 	    .cut = n->cut_since_ms != 0,
 	    .missed_ms = n->cut_since_ms ? now_ms - n->cut_since_ms : 0,
-	    .deaf_ms = n->deaf_since_ms ? now_ms - n->deaf_since_ms : 0,
+	    .deaf_ms = notices_asks(n, now_ms) ? now_ms - n->deaf_since_ms : 0,
 	};
 	return true;
 }
 
+bool notices_unsaid(const struct notices *n)
+{
+	return n->say_until_ms == UINT64_MAX;
+}
+
 void notices_said(struct notices *n, uint64_t now_ms)
 {
+	if (n->say_until_ms == UINT64_MAX)
+		n->say_until_ms = now_ms + NOTICES_LINGER_MS;
+	n->said_ms = now_ms;
 	n->due_ms = now_ms + NOTICES_EVERY_MS;
 }

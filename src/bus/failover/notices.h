@@ -5,7 +5,11 @@
  *
  * A node says so with a new number when it is cut off, and when the fallback has been away meanwhile, so that nobody
  * heard it and it heard nobody. When it is back it says that, too; and if it dies, its notice expires.
- * Pure: no clock, no bus. */
+ * Who says something new may not have heard what we have said: it is told at once, not half a second later, since
+ * what it has and we have missed must be here before hold-backs end. That holds for what we have missed long ago, too:
+ * it may be the one who has it, and hear the fallback only now.
+ * A change that cannot be said yet, because the fallback takes nothing, is said when it does: only then its time
+ * begins. Pure: no clock, no bus. */
 #ifndef GRID_BUS_FAILOVER_NOTICES_H
 #define GRID_BUS_FAILOVER_NOTICES_H
 
@@ -16,9 +20,11 @@
 #include "wire/notice.h"
 
 #define NOTICES_EVERY_MS 500
+#define NOTICES_ANSWER_MS 100 /* not more often, whatever others say */
 #define NOTICES_EXPIRE_MS 3000
-#define NOTICES_LINGER_MS 2000 /* how long a change is repeated */
-#define NOTICES_PEERS_MAX 1024 /* remembered; further ones count only while they are said */
+#define NOTICES_LINGER_MS 2000     /* how long a change is repeated, once it has been said */
+#define NOTICES_REMEMBER_MS 120000 /* how long it is asked for what was missed: then nobody publishes it again */
+#define NOTICES_PEERS_MAX 1024     /* remembered; further ones count only while they are said */
 
 struct peer;
 
@@ -30,8 +36,10 @@ struct notices {
 	uint64_t number;
 	uint64_t cut_since_ms;  /* 0: not cut off */
 	uint64_t deaf_since_ms; /* what the fallback may not have brought; 0: nothing */
-	uint64_t say_until_ms;
+	uint64_t deaf_at_ms;    /* when it was found out */
+	uint64_t say_until_ms;  /* UINT64_MAX: it has not been said yet */
 	uint64_t due_ms;
+	uint64_t said_ms;
 };
 
 /* All zero is nobody cut off, nothing to say. */
@@ -57,6 +65,10 @@ void notices_whole(struct notices *n, uint64_t now_ms);
 void notices_deaf(struct notices *n, uint64_t since_ms, uint64_t now_ms);
 /* Fills `out` (all but the origin) if it is time to say something. */
 bool notices_due(const struct notices *n, uint64_t now_ms, struct notice *out);
+/* Do we ask for what the fallback has not brought? */
+bool notices_asks(const struct notices *n, uint64_t now_ms);
+/* Is there something that has not been said at all? */
+bool notices_unsaid(const struct notices *n);
 /* It is on its way. */
 void notices_said(struct notices *n, uint64_t now_ms);
 

@@ -37,14 +37,13 @@ static bool waits_for_fallback(const struct failover *f, const struct kept *kept
 
 static int send_copy(struct failover *f, struct kept *kept, enum side side)
 {
-	if (kept->on[side].reach == BUS_TO_ANYBODY)
-		kept->on[side].reach = (uint8_t)reach_for(f, kept, side);
-	struct bus_publication *copy = kept_copy(kept, side);
+	enum bus_reach reach = kept->on[side].reach == BUS_TO_ANYBODY ? reach_for(f, kept, side) : BUS_TO_PRESENT;
+	struct bus_publication *copy = kept_copy(kept, reach);
 	if (!copy)
 		return -ENOMEM;
 	int rc = bus_publish(f->below[side].bus, copy);
 	if (rc == 0)
-		window_sent(&f->window, kept, side, f->now_ms);
+		window_sent(&f->window, kept, side, reach, f->now_ms);
 	else
 		bus_publication_free(copy);
 	return rc;
@@ -118,7 +117,7 @@ static bool is_stored(const struct copy *copy)
 static bool wants_replay(const struct failover *f, const struct kept *kept, enum side side, uint64_t since_ms,
                          uint64_t deaf_since_ms)
 {
-	if (is_stale(f, kept))
+	if (is_stale(f, kept) || is_stored(&kept->on[SIDE_PRIMARY]) || is_stored(&kept->on[SIDE_FALLBACK]))
 		return false;
 	switch ((enum copy_stage)kept->on[side].stage) {
 	case COPY_NONE:
@@ -135,16 +134,23 @@ static bool wants_replay(const struct failover *f, const struct kept *kept, enum
 	return false;
 }
 
+/* Whom it has reached already need not be kept a copy. */
+static enum bus_reach reach_again(const struct copy *copy)
+{
+	return copy->stage == COPY_CONFIRMED ? BUS_TO_PRESENT : BUS_TO_ANYBODY;
+}
+
 void outgoing_replay(struct failover *f, enum side side, uint64_t since_ms, uint64_t deaf_since_ms)
 {
 	uint64_t n = 0;
 
 	for (struct kept *kept = f->window.all; kept; kept = kept->next) {
-		if (is_stored(&kept->on[SIDE_PRIMARY]) || is_stored(&kept->on[SIDE_FALLBACK]) ||
-		    !wants_replay(f, kept, side, since_ms, deaf_since_ms))
+		struct copy *copy = &kept->on[side];
+		if (copy->stage == COPY_SENT)
+			copy->again |= deaf_since_ms && kept->at_ms >= deaf_since_ms;
+		if (!wants_replay(f, kept, side, since_ms, deaf_since_ms))
 			continue;
-		bool again = kept->on[side].stage == COPY_CONFIRMED;
-		window_queue(&f->window, kept, side, again ? BUS_TO_PRESENT : BUS_TO_ANYBODY);
+		window_queue(&f->window, kept, side, reach_again(copy));
 		n++;
 	}
 	window_sort(&f->window, side);
@@ -154,14 +160,29 @@ void outgoing_replay(struct failover *f, enum side side, uint64_t since_ms, uint
 
 /* --- outcomes ----------------------------------------------------------------------------------------------------- */
 
+/* It was for those who are present only, since the other side cared for the absent; and that side was lost when core
+ * had its answer. */
+static bool is_nobodys(const struct failover *f, const struct kept *kept, enum side side)
+{
+	const struct copy *copy = &kept->on[side];
+	return !kept->asked && copy->stage == COPY_UNROUTED && copy->reach == BUS_TO_PRESENT &&
+	       kept->on[other_side(side)].stage == COPY_CONFIRMED && !other_cares_for_absent(f, kept, side) &&
+	       routing_publishes(f, side);
+}
+
 void outgoing_on_published(struct failover *f, enum side side, struct bus_publication *copy,
                            enum bus_publish_result result)
 {
 	struct kept *kept = copy->token;
+	bool again = kept->on[side].again && result != BUS_FAILED, in_window = kept->in_window;
 
 	bus_publication_free(copy);
 	f->dirty_lanes |= UINT64_C(1) << kept->lane;
 	window_outcome(&f->window, kept, side, result);
+	if (!in_window || !(again ? wants_replay(f, kept, side, 0, 1) : is_nobodys(f, kept, side)))
+		return;
+	window_queue_in_order(&f->window, kept, side, reach_again(&kept->on[side]));
+	counter_add(&f->counters.again[side], 1);
 }
 
 /* Nobody has taken it: is there a bus that could still be asked? */
@@ -171,8 +192,7 @@ static bool ask_another(struct failover *f, struct kept *kept)
 		const struct copy *copy = &kept->on[side];
 		if (!routing_publishes(f, (enum side)side) || copy->stage == COPY_FAILED)
 			continue;
-		window_queue(&f->window, kept, (enum side)side, BUS_TO_ANYBODY);
-		window_sort(&f->window, (enum side)side);
+		window_queue_in_order(&f->window, kept, (enum side)side, BUS_TO_ANYBODY);
 		return true;
 	}
 	return false;

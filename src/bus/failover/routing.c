@@ -7,6 +7,7 @@
 #define CALM_MAX_MS 30000
 #define STEADY_MS 60000 /* good for so long: a fall after that is the first one */
 #define SERVE_MS 2000   /* after both were down: how long one that is up may take to bind what was bound */
+#define ASK_MS 2000 /* the fallback is back: how long it may take until we have its keys and can ask what we missed */
 #define BACKLOG_MAX 256 /* keys owed by the primary that core's own binds wait behind */
 
 /* --- the two buses ------------------------------------------------------------------------------------------------ */
@@ -51,6 +52,18 @@ static void primary_event(struct failover *f, enum primary_event event)
 	}
 }
 
+/* May a gap in what comes yet be filled? Said before anything comes after what has brought this about. */
+static void watch_order(struct failover *f)
+{
+	const struct below *fallback = &f->below[SIDE_FALLBACK];
+	bool asks = f->deaf_ms || (notices_asks(&f->notices, f->now_ms) && notices_unsaid(&f->notices));
+
+	if (fallback->state == BUS_UP && asks && f->now_ms - fallback->up_ms < ASK_MS)
+		holdback_asked(f->holdback, SIDE_FALLBACK, f->now_ms);
+	if (f->route != ROUTE_PRIMARY || notices_peer_cut(&f->notices, f->now_ms))
+		holdback_two_ways(f->holdback, f->now_ms);
+}
+
 void routing_on_state(struct failover *f, enum side side, enum bus_state state, bool bindings_lost)
 {
 	static const enum primary_event events[] = {
@@ -66,6 +79,7 @@ void routing_on_state(struct failover *f, enum side side, enum bus_state state, 
 	} else if (was_down) {
 		below->life++;
 		below->lost = bindings_lost;
+		below->up_ms = f->now_ms;
 		bindings_up(&f->bindings, side, bindings_lost);
 	}
 	if (side == SIDE_PRIMARY) {
@@ -74,6 +88,7 @@ void routing_on_state(struct failover *f, enum side side, enum bus_state state, 
 	} else if (state == BUS_DOWN && !f->deaf_ms) {
 		f->deaf_ms = unsure_since(f);
 	}
+	watch_order(f);
 }
 
 /* Without a fallback there is nothing to be decided by it. */
@@ -138,23 +153,6 @@ static void fallback_changed(struct failover *f)
 		outgoing_replay(f, SIDE_PRIMARY, unsure_since(f), 0);
 }
 
-static void watch_fallback(struct failover *f)
-{
-	bool up = f->below[SIDE_FALLBACK].state == BUS_UP && f->now_ms >= f->patience_ms;
-
-	if (up != f->fallback_up) {
-		f->dirty_lanes = UINT64_MAX;
-		f->fallback_up = up;
-		fallback_changed(f);
-	}
-	if (up && f->deaf_ms && bindings_owed(&f->bindings, SIDE_FALLBACK) == 0) {
-		notices_deaf(&f->notices, f->deaf_ms, f->now_ms);
-		f->deaf_ms = 0;
-	}
-}
-
-/* --- notices ------------------------------------------------------------------------------------------------------ */
-
 static uint64_t earlier(uint64_t a_ms, uint64_t b_ms)
 {
 	return a_ms < b_ms ? a_ms : b_ms;
@@ -170,6 +168,31 @@ static void add_demand(struct notice_demand *all, const struct notice_demand *on
 	all->again = true;
 }
 
+/* What we have published ourselves we may have missed like all the rest, and nobody else has it. */
+static void ask_for_missed(struct failover *f)
+{
+	const struct notice_demand own = {.again = true, .missed_since_ms = f->now_ms, .deaf_since_ms = f->deaf_ms};
+
+	notices_deaf(&f->notices, f->deaf_ms, f->now_ms);
+	add_demand(&f->demand, &own);
+	f->deaf_ms = 0;
+}
+
+static void watch_fallback(struct failover *f)
+{
+	bool up = f->below[SIDE_FALLBACK].state == BUS_UP && f->now_ms >= f->patience_ms;
+
+	if (up != f->fallback_up) {
+		f->dirty_lanes = UINT64_MAX;
+		f->fallback_up = up;
+		fallback_changed(f);
+	}
+	if (up && f->deaf_ms && bindings_owed(&f->bindings, SIDE_FALLBACK) == 0)
+		ask_for_missed(f);
+}
+
+/* --- notices ------------------------------------------------------------------------------------------------------ */
+
 void routing_on_announced(struct failover *f, struct str body)
 {
 	struct notice notice;
@@ -183,6 +206,9 @@ void routing_on_announced(struct failover *f, struct str body)
 	counter_add(&f->counters.notices_heard, 1);
 	struct notice_demand demand = notices_heard(&f->notices, &notice, f->now_ms);
 	add_demand(&f->demand, &demand);
+	if (demand.again && notices_asks(&f->notices, f->now_ms)) /* it hears of that now */
+		holdback_asked(f->holdback, SIDE_FALLBACK, f->now_ms);
+	watch_order(f);
 }
 
 static void meet_demand(struct failover *f)
@@ -307,28 +333,12 @@ void routing_begin(struct failover *f)
 	notices_cut(&f->notices, f->now_ms, f->now_ms);
 }
 
-static void count(struct failover *f)
-{
-	struct failover_counters *c = &f->counters;
-
-	counter_set(&c->held, holdback_count(f->holdback));
-	counter_set(&c->given_up, holdback_given_up(f->holdback));
-	counter_set(&c->seen, recent_count(f->seen));
-	counter_set(&c->seen_crowded_out, recent_crowded_out(f->seen));
-	counter_set(&c->kept, f->window.n);
-	counter_set(&c->kept_bytes, f->window.bytes);
-	counter_set(&c->kept_crowded_out, f->window.crowded_out);
-	for (int side = 0; side < SIDES; side++)
-		counter_set(&c->owed[side], bindings_owed(&f->bindings, (enum side)side));
-	counter_set(&c->refused, f->bindings.refused);
-	counter_set(&c->moved, f->mover.total);
-	counter_set(&c->peers_cut, notices_peer_cut(&f->notices, f->now_ms));
-}
-
 void routing_advance(struct failover *f)
 {
 	watch_fallback(f);
 	watch_primary(f);
+	watch_order(f);
+	send_notice(f); /* before anything goes that peers may have to hold back until they have asked for what is before */
 	if (may_serve(f))
 		set_route(f, route_of(f->primary, f->fallback_up, notices_peer_cut(&f->notices, f->now_ms)));
 	meet_demand(f);
@@ -338,10 +348,9 @@ void routing_advance(struct failover *f)
 	binds_answer(f);
 	outgoing_answer(f);
 	incoming_tick(f);
-	send_notice(f);
 	if (f->primary == PRIMARY_GOOD && f->fallback_up)
 		mover_tick(&f->mover, f->below[SIDE_FALLBACK].bus, f->now_ms);
 	if (f->route != ROUTE_DOWN) /* else it is all that is left of what the dead buses had */
 		window_prune(&f->window, f->now_ms);
-	count(f);
+	failover_counters_take(f);
 }

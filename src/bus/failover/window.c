@@ -74,6 +74,7 @@ struct kept *window_add(struct window *w, struct bus_publication *asked, uint64_
 	}
 	kept->asked = asked;
 	kept->at_ms = now_ms;
+	kept->number = ++w->last_number;
 	kept->lane = hash % LANES;
 	kept->in_window = true;
 	DL_APPEND(w->all, kept);
@@ -84,14 +85,29 @@ struct kept *window_add(struct window *w, struct bus_publication *asked, uint64_
 	return kept;
 }
 
-void window_queue(struct window *w, struct kept *kept, enum side side, enum bus_reach reach)
+static void make_waiting(struct kept *kept, enum side side, enum bus_reach reach)
 {
 	struct copy *copy = &kept->on[side];
 
 	GRID_ASSERT(kept->in_window && copy->stage != COPY_WAITING && copy->stage != COPY_SENT);
 	copy->stage = COPY_WAITING;
 	copy->reach = (uint8_t)reach;
+}
+
+void window_queue(struct window *w, struct kept *kept, enum side side, enum bus_reach reach)
+{
+	make_waiting(kept, side, reach);
 	DL_APPEND2(w->waiting[side], kept, on[side].prev, on[side].next);
+}
+
+void window_queue_in_order(struct window *w, struct kept *kept, enum side side, enum bus_reach reach)
+{
+	struct kept *later = w->waiting[side]; /* what is queued once more is among the oldest */
+
+	while (later && later->number < kept->number)
+		later = later->on[side].next;
+	make_waiting(kept, side, reach);
+	DL_PREPEND_ELEM2(w->waiting[side], later, kept, on[side].prev, on[side].next);
 }
 
 void window_unqueue_all(struct window *w, enum side side)
@@ -111,22 +127,22 @@ void window_sort(struct window *w, enum side side)
 }
 
 /* The head alone: text and body stay in the original, which outlives all its copies. */
-struct bus_publication *kept_copy(struct kept *kept, enum side side)
+struct bus_publication *kept_copy(struct kept *kept, enum bus_reach reach)
 {
 	struct bus_publication *copy = malloc(sizeof(*copy));
 
 	if (copy)
-		*copy = (struct bus_publication){.key = kept->original->key,
-		                                 .message = kept->original->message,
-		                                 .reach = kept->on[side].reach,
-		                                 .token = kept};
+		*copy = (struct bus_publication){
+		    .key = kept->original->key, .message = kept->original->message, .reach = (uint8_t)reach, .token = kept};
 	return copy;
 }
 
-void window_sent(struct window *w, struct kept *kept, enum side side, uint64_t now_ms)
+void window_sent(struct window *w, struct kept *kept, enum side side, enum bus_reach reach, uint64_t now_ms)
 {
 	window_unqueue(w, kept, side);
 	kept->on[side].stage = COPY_SENT;
+	kept->on[side].reach = (uint8_t)reach;
+	kept->on[side].again = false;
 	kept->on[side].sent_ms = now_ms;
 	DL_APPEND2(w->sent[side], kept, on[side].prev, on[side].next);
 }

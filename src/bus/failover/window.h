@@ -30,6 +30,7 @@ struct copy {
 	uint64_t sent_ms;
 	uint8_t stage; /* enum copy_stage */
 	uint8_t reach; /* enum bus_reach */
+	bool again;    /* once more when the answer is here: a peer has asked, and may not have been there when it went */
 };
 
 struct kept {
@@ -39,6 +40,7 @@ struct kept {
 	struct bus_publication *original;   /* ours: numbered; the copies point into it */
 	struct copy on[SIDES];
 	uint64_t at_ms;
+	uint64_t number; /* in the window */
 	uint8_t lane;
 	bool in_window;
 };
@@ -54,6 +56,7 @@ struct window {
 	struct kept *lanes[LANES];
 	struct kept *waiting[SIDES]; /* to be sent, oldest first */
 	struct kept *sent[SIDES];
+	uint64_t last_number;
 	size_t n;
 	size_t bytes;
 	size_t unanswered;
@@ -66,8 +69,9 @@ void window_deinit(struct window *w);
 
 /* Keeps what core asks to be published, numbered; `hash` is of its key. NULL: out of memory, and it still is core's. */
 struct kept *window_add(struct window *w, struct bus_publication *asked, uint64_t seq, uint64_t hash, uint64_t now_ms);
-/* Puts a copy at the end of those waiting. */
+/* Puts a copy at the end of those waiting; or before those that were published later. */
 void window_queue(struct window *w, struct kept *kept, enum side side, enum bus_reach reach);
+void window_queue_in_order(struct window *w, struct kept *kept, enum side side, enum bus_reach reach);
 /* It waits there no more, as if it had never been queued. */
 void window_unqueue(struct window *w, struct kept *kept, enum side side);
 /* The same for all. */
@@ -75,9 +79,9 @@ void window_unqueue_all(struct window *w, enum side side);
 /* Orders those waiting by age, as they were published. */
 void window_sort(struct window *w, enum side side);
 /* A block for the driver: what is to be published, whose token is `kept`. NULL when out of memory. */
-struct bus_publication *kept_copy(struct kept *kept, enum side side);
+struct bus_publication *kept_copy(struct kept *kept, enum bus_reach reach);
 /* The side took the copy; the side has answered. `kept` may be gone after that. */
-void window_sent(struct window *w, struct kept *kept, enum side side, uint64_t now_ms);
+void window_sent(struct window *w, struct kept *kept, enum side side, enum bus_reach reach, uint64_t now_ms);
 void window_outcome(struct window *w, struct kept *kept, enum side side, enum bus_publish_result result);
 /* Core is being told: returns its publication. `forget`: nobody is to get it who has not got it by now. `kept` may be
  * gone. */

@@ -27,7 +27,7 @@ static bool decode(struct redis *r, struct str channel, struct str payload)
 	/* Looked at before anything is computed over it. */
 	int rc = payload.n > max + ENVELOPE_LINE_MAX ? 0 : envelope_open(&r->envelope, channel, payload, r->hmac);
 	if (rc == ENVELOPE_E_UNSIGNED && config->trust)
-		rc = 0;
+		rc = envelope_trust(&r->envelope);
 	if (payload.n > max + ENVELOPE_LINE_MAX || (rc == 0 && r->envelope.message.body.n > max))
 		drop(r, &r->counters.dropped_size, channel, payload, "larger than bus.redis.max_body");
 	else if (rc == ENVELOPE_E_BAD)

@@ -2,7 +2,9 @@
  *
  *   PUBLISH ──answer: n receivers──▶ confirmed
  *      │ 0, and it is for a user
- *      └──▶ XADD <prefix>.offline ──answer──▶ unrouted */
+ *      └──▶ XADD <prefix>.offline ──answer──▶ unrouted
+ *
+ * What is for absent users only begins with the XADD. */
 #include <errno.h>
 #include <stdio.h>
 
@@ -54,20 +56,25 @@ int outbox_publish(struct redis *r, struct bus_publication *publication)
 
 	if (!letter)
 		return BUS_E_BUSY;
+	bool absent = publication->reach == BUS_TO_ABSENT;
 	buf_reset(&r->scratch);
-	envelope_put(&r->scratch, channel, &publication->message, r->hmac);
+	(absent ? envelope_put_line : envelope_put)(&r->scratch, channel, &publication->message, r->hmac);
 	if (r->scratch.failed)
 		return -ENOMEM;
 	r->free_letters = letter->next;
-	*letter = (struct letter){.request.kind = REQUEST_PUBLICATION, .publication = publication};
+	*letter = (struct letter){.request.kind = REQUEST_PUBLICATION, .publication = publication, .handed_over = absent};
 	if (r->letters_head)
 		r->letters_tail->next = letter;
 	else
 		r->letters_head = letter;
 	r->letters_tail = letter;
 	counter_add(&r->counters.published, 1);
-	pipeline_ask(&r->publisher, &letter->request, (const struct str[]){STR("PUBLISH"), channel, buf_str(&r->scratch)},
-	             3);
+	if (absent)
+		outbox_hand_over(r, &letter->request, &publication->key, buf_str(&r->scratch), publication->message.body,
+		                 false);
+	else
+		pipeline_ask(&r->publisher, &letter->request,
+		             (const struct str[]){STR("PUBLISH"), channel, buf_str(&r->scratch)}, 3);
 	return 0;
 }
 

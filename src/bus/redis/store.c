@@ -11,7 +11,6 @@
 #include "bus/redis/driver_state.h"
 
 #define TURN_MS 30000
-#define READ_MAX "32" /* BUS_STORED_MAX */
 
 static void ask(struct redis *r, enum store_step step, const struct str *args, size_t n)
 {
@@ -95,7 +94,9 @@ static struct message message_of(struct redis *r, const struct key *key, struct 
 	buf_putc(text, '\n');
 	buf_put_str(text, body);
 	int rc = text->failed ? ENVELOPE_E_BAD : envelope_open(e, channel, buf_str(text), r->hmac);
-	if (rc == 0 || (rc == ENVELOPE_E_UNSIGNED && r->config->redis.trust))
+	if (rc == ENVELOPE_E_UNSIGNED && r->config->redis.trust)
+		rc = envelope_trust(e);
+	if (rc == 0)
 		return e->message;
 	return (struct message){.body = body};
 }
@@ -149,8 +150,10 @@ static void on_entries(struct redis *r, const redisReply *reply)
 static void read_on(struct redis *r)
 {
 	const char *from = r->store.after[0] ? r->store.after : "-";
-	const struct str args[] = {STR("XRANGE"), str_from(r->names.offline), str_from(from), STR("+"), STR("COUNT"),
-	                           STR(READ_MAX)};
+	char max[8];
+	const struct str args[] = {STR("XRANGE"),  str_from(r->names.offline),
+	                           str_from(from), STR("+"),
+	                           STR("COUNT"),   {max, (size_t)snprintf(max, sizeof(max), "%d", BUS_STORED_MAX)}};
 	ask(r, STORE_READ, args, GRID_ARRAY_LEN(args));
 }
 

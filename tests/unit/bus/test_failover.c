@@ -1,12 +1,17 @@
 /* The failover driver, one story at a time. What must hold in all of them is checked as it happens (fake_grid.h). */
 #include "fake_grid.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include <utlist.h>
+
 /* `n` messages, one a step, from each node to its rooms. */
 static void chat(size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		for (int from = 0; from < NODES; from++)
-			ck_assert_int_ge(publish(from, (int)(i % 2)), 0);
+			MUST(publish(from, (int)(i % 2)) >= 0, "it is not taken");
 		grid_step();
 	}
 }
@@ -39,7 +44,7 @@ static void everybody_got_everything_in_order(void)
 	grid_check();
 	ck_assert_uint_eq(disorder, 0);
 	for (size_t i = 0; i < n_messages; i++)
-		ck_assert_msg(messages[i].result != BUS_FAILED, "message %zu", i);
+		MUST(messages[i].result != BUS_FAILED, "message %zu", i);
 }
 
 /* --- all is well -------------------------------------------------------------------------------------------------- */
@@ -188,7 +193,6 @@ START_TEST(a_blocked_primary_and_no_fallback)
 }
 END_TEST
 
-/* Messages go back only when the primary has every key that was promised meanwhile. */
 /* Nothing goes anywhere, and nothing is to be tried until one of them says something. */
 START_TEST(a_blocked_primary_that_loses_the_fallback)
 {
@@ -212,6 +216,7 @@ START_TEST(a_blocked_primary_that_loses_the_fallback)
 }
 END_TEST
 
+/* Messages go back only when the primary has every key that was promised meanwhile. */
 START_TEST(no_return_before_all_keys_are_bound)
 {
 	grid_up(100 + (uint64_t)_i);
@@ -427,6 +432,50 @@ START_TEST(nobody_notices_the_fallback)
 }
 END_TEST
 
+/* A join does not fail for the bus that nobody needs now. */
+START_TEST(a_key_that_the_fallback_refuses)
+{
+	grid_up(28);
+	link_of(SIDE_FALLBACK, 0)->refuses[2] = true;
+	nodes[0].members[2].wanted = true;
+	RUN_UNTIL(nodes[0].members[2].has == YES, 1000);
+	ck_assert(link_of(SIDE_PRIMARY, 0)->bound[2] && !link_of(SIDE_FALLBACK, 0)->bound[2]);
+	ck_assert_uint_eq(grid_metric(0, "grid_failover_refused "), 1);
+	link_of(SIDE_FALLBACK, 0)->refuses[2] = false;
+	RUN_UNTIL(link_of(SIDE_FALLBACK, 0)->bound[2], 6000);
+	grid_run(200);
+	ck_assert_uint_eq(grid_metric(0, "grid_failover_refused "), 0);
+	grid_close();
+}
+END_TEST
+
+START_TEST(a_key_that_the_primary_refuses)
+{
+	grid_up(29);
+	link_of(SIDE_PRIMARY, 0)->refuses[2] = true;
+	ck_assert_int_eq(bus_bind(nodes[0].bus, &keys[2]), 0);
+	nodes[0].members[2] = (struct member){.asked = 1, .has = ASKED};
+	RUN_UNTIL(!nodes[0].members[2].asked, 1000);
+	ck_assert_int_eq(nodes[0].members[2].has, NO);
+	grid_close();
+}
+END_TEST
+
+/* Where there is no other it decides. */
+START_TEST(a_key_that_the_fallback_refuses_while_it_is_all_there_is)
+{
+	grid_up(30);
+	kill_broker(SIDE_PRIMARY, false);
+	RUN_UNTIL(all_on("fallback"), 3000);
+	link_of(SIDE_FALLBACK, 0)->refuses[2] = true;
+	ck_assert_int_eq(bus_bind(nodes[0].bus, &keys[2]), 0);
+	nodes[0].members[2] = (struct member){.asked = 1, .has = ASKED};
+	RUN_UNTIL(!nodes[0].members[2].asked, 1000);
+	ck_assert_int_eq(nodes[0].members[2].has, NO);
+	grid_close();
+}
+END_TEST
+
 /* Both buses dead, the fallback with what it had confirmed and not delivered. */
 static void die_on_the_fallback(void)
 {
@@ -441,7 +490,7 @@ static void all_confirmed_came(void)
 {
 	for (size_t i = 0; i < n_messages; i++)
 		for (int n = 0; n < NODES && messages[i].result == BUS_CONFIRMED; n++)
-			ck_assert_msg(messages[i].got[n] == 1, "message %zu at n%d", i, n);
+			MUST(messages[i].got[n] == 1, "message %zu at n%d", i, n);
 }
 
 /* Who hears it again says since when it has not. */
@@ -461,7 +510,7 @@ END_TEST
 START_TEST(who_hears_the_fallback_later_asks_at_once)
 {
 	grid_up(500 + (uint64_t)_i);
-	latency_ms = 20;
+	latency_ms = _i % 2 ? 20 : 60;
 	chat(4);
 	grid_run(1000);
 	kill_broker(SIDE_PRIMARY, false);
@@ -472,13 +521,57 @@ START_TEST(who_hears_the_fallback_later_asks_at_once)
 	start_broker(SIDE_FALLBACK);
 	for (int i = 0; i < 150; i++) {
 		if (i % 8 < NODES && nodes[i % 8].state == BUS_UP)
-			ck_assert_int_ge(publish(i % 8, 0), 0);
+			MUST(publish(i % 8, 0) >= 0, "it is not taken");
 		grid_step();
 	}
 	ck_assert(all_on("fallback"));
 	grid_run(3000);
 	ck_assert_uint_eq(disorder, 0);
 	all_confirmed_came();
+	grid_close();
+}
+END_TEST
+
+/* One node's link to the fallback breaks while that is all there is. What the others publish reaches the broker before
+ * the node is there again, and their confirms come after the node has asked what it missed. */
+START_TEST(what_was_under_way_when_a_peer_asked)
+{
+	grid_up(700 + (uint64_t)_i);
+	kill_broker(SIDE_PRIMARY, false);
+	RUN_UNTIL(all_on("fallback"), 3000);
+	chat(20);
+	cut(link_of(SIDE_FALLBACK, 0), 0);
+	link_of(SIDE_FALLBACK, 0)->connect_ms = grid_now + 50;
+	link_of(SIDE_FALLBACK, 1)->slow_ms = 400;
+	for (int i = 0; i < 100; i++) {
+		for (int from = 1; from < NODES; from++)
+			publish(from, 0); /* or not: the window may be full */
+		if (i % 4 == 0)
+			grid_run(4 * STEP_MS);
+	}
+	RUN_UNTIL(all_on("fallback"), 5000);
+	grid_run(10000);
+	all_confirmed_came();
+	grid_close();
+}
+END_TEST
+
+/* It is for those who are present on the fallback, since the primary has taken care of the absent; and then that dies,
+ * with what it had. */
+START_TEST(a_copy_for_those_present_when_the_primary_dies)
+{
+	grid_up(27);
+	link_of(SIDE_PRIMARY, 2)->bound[USER_KEY] = true; /* of an earlier life, which Redis knows nothing of */
+	int record = publish(0, USER_KEY);
+	link_of(SIDE_FALLBACK, 0)->slow_ms = 400;
+	hold_link(SIDE_PRIMARY, 2); /* it asks for what it may have missed */
+	RUN_UNTIL(messages[record].result == BUS_CONFIRMED, 500);
+	RUN_UNTIL(grid_metric(0, "grid_bus_publishing{bus=\"fallback\"} ") == 1, 2000);
+	kill_broker(SIDE_PRIMARY, true);
+	RUN_UNTIL(all_on("fallback"), 3000);
+	grid_run(2000);
+	grid_check();
+	ck_assert_int_eq(messages[record].offline, 1);
 	grid_close();
 }
 END_TEST
@@ -627,21 +720,29 @@ int main(void)
 	    a_node_that_is_cut_off_dies,
 	    absent_users_while_a_node_is_cut_off,
 	    order_to_a_user_while_a_node_is_cut_off,
+	    a_copy_for_those_present_when_the_primary_dies,
 	    absent_users_messages_are_moved,
 	    nobody_notices_the_fallback,
+	    a_key_that_the_fallback_refuses,
+	    a_key_that_the_primary_refuses,
+	    a_key_that_the_fallback_refuses_while_it_is_all_there_is,
 	    both_die_and_lose_all_keys,
 	    a_start_without_the_primary,
 	    a_start_with_both_goes_to_the_primary_at_once,
 	    closing_with_everything_under_way,
 	    its_route_and_metrics_tell,
 	};
-	const TTest *const by_chance[] = {
-	    no_return_before_all_keys_are_bound,
-	    a_blocked_primary_that_loses_the_fallback,
-	    the_fallback_dies_while_it_is_all_there_is,
-	    who_hears_the_fallback_later_asks_at_once,
-	    both_die_and_the_primary_comes_back,
-	    moving_is_interrupted,
+	const struct {
+		const TTest *test;
+		int seeds;
+	} by_chance[] = {
+	    {no_return_before_all_keys_are_bound, 10},
+	    {a_blocked_primary_that_loses_the_fallback, 10},
+	    {the_fallback_dies_while_it_is_all_there_is, 10},
+	    {who_hears_the_fallback_later_asks_at_once, 100},
+	    {what_was_under_way_when_a_peer_asked, 100},
+	    {both_die_and_the_primary_comes_back, 10},
+	    {moving_is_interrupted, 10},
 	};
 	Suite *suite = suite_create("bus.failover");
 	TCase *tcase = tcase_create("all");
@@ -649,7 +750,7 @@ int main(void)
 	for (size_t i = 0; i < GRID_ARRAY_LEN(once); i++)
 		tcase_add_test(tcase, once[i]);
 	for (size_t i = 0; i < GRID_ARRAY_LEN(by_chance); i++)
-		tcase_add_loop_test(tcase, by_chance[i], 0, 10);
+		tcase_add_loop_test(tcase, by_chance[i].test, 0, by_chance[i].seeds);
 	suite_add_tcase(suite, tcase);
 	SRunner *runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

@@ -8,10 +8,12 @@
 
 static const enum side P = SIDE_PRIMARY, F = SIDE_FALLBACK;
 
-static const struct holdback_limits limits = {.held = 4, .hold_ms = 500, .streams = 16, .keep_ms = 60000};
+static const struct holdback_limits limits = {
+    .held = 4, .bytes = 1 << 20, .hold_ms = 500, .streams = 16, .keep_ms = 60000};
 static struct holdback *h;
 static struct bus_delivery pool[64];
 static size_t used;
+static struct bus_delivery *framed;
 static unsigned life; /* of both buses */
 static char got[256]; /* the numbers, in the order in which they went on */
 
@@ -158,6 +160,29 @@ START_TEST(a_sender_that_starts_again_is_followed)
 }
 END_TEST
 
+START_TEST(a_new_beginning_the_same_way_is_one)
+{
+	come(500, P, 0);
+	come(1, P, 10);
+	come(3, F, 20);
+	ck_assert_str_eq(got, "500 1 ");
+	come(2, P, 30);
+	ck_assert_str_eq(got, "500 1 2 3 ");
+}
+END_TEST
+
+/* It lay in a bus that took nothing for long, and is for whoever joined meanwhile. */
+START_TEST(an_old_first_one_another_way_is_no_beginning)
+{
+	come(68, F, 0);
+	come(1, P, 10);
+	come(70, P, 20);
+	ck_assert_str_eq(got, "68 1 ");
+	come(69, F, 30);
+	ck_assert_str_eq(got, "68 1 69 70 ");
+}
+END_TEST
+
 START_TEST(a_stream_long_silent_is_a_new_one)
 {
 	come(5, P, 0);
@@ -182,6 +207,139 @@ START_TEST(too_many_are_not_held)
 }
 END_TEST
 
+static void come_with_frame(uint64_t seq, enum side side, size_t len, uint64_t now)
+{
+	union {
+		struct bus_delivery d;
+		char room[sizeof(struct bus_delivery) + sizeof(struct bus_target)];
+	} *u = calloc(1, sizeof(*u));
+
+	u->d = (struct bus_delivery){.stream = 1, .seq = seq, .way = (uint8_t)way_of(side, life), .n_targets = 1};
+	u->d.targets[0].frame = msgbuf_new(len);
+	ck_assert(!holdback_pass(h, &u->d, now));
+	framed = &u->d;
+}
+
+START_TEST(too_much_is_not_held)
+{
+	come(1, F, 0);
+	come(10, P, 1);
+	size_t bare = holdback_bytes(h);
+	ck_assert_uint_ge(bare, sizeof(struct bus_delivery));
+	come_with_frame(12, P, 100, 2);
+	ck_assert_uint_eq(holdback_bytes(h), 2 * bare + sizeof(struct bus_target) + 100);
+
+	struct holdback_limits small = limits;
+	small.bytes = 2 * bare;
+	holdback_free(h);
+	bus_delivery_deinit(framed);
+	free(framed);
+	h = holdback_new(&small);
+	come(1, F, 3);
+	come(20, P, 4);
+	come(22, P, 4);
+	ck_assert_uint_eq(holdback_crowded_out(h), 0);
+	come(24, P, 5);
+	ck_assert_str_eq(got, "1 1 20 ");
+	ck_assert_uint_eq(holdback_crowded_out(h), 1);
+	ck_assert_uint_eq(holdback_given_up(h), 1);
+	ck_assert_uint_eq(holdback_bytes(h), 2 * bare);
+	let_go(600);
+	ck_assert_uint_eq(holdback_bytes(h), 0);
+	ck_assert_uint_eq(holdback_crowded_out(h), 1);
+}
+END_TEST
+
+/* --- a bus is back ------------------------------------------------------------------------------------------------ */
+
+/* Others' messages of before come once we have asked; what they publish now may come first. */
+START_TEST(a_gap_may_be_filled_when_it_was_asked_for)
+{
+	come(5, F, 0);
+	holdback_asked(h, F, 10);
+	come(7, F, 20);
+	ck_assert_str_eq(got, "5 ");
+	come_again(7, F, 25); /* proves nothing now */
+	ck_assert_str_eq(got, "5 ");
+	come(6, F, 30);
+	ck_assert_str_eq(got, "5 6 7 ");
+	come(9, F, 510); /* not any more */
+	ck_assert_str_eq(got, "5 6 7 9 ");
+}
+END_TEST
+
+START_TEST(the_first_one_heard_waits_when_it_was_asked_for)
+{
+	holdback_asked(h, F, 0);
+	come_of(2, 1, F, 1); /* nothing is before that */
+	come_of(3, 8, P, 1); /* nothing is missing there */
+	come(6, F, 1);
+	come(7, F, 1);
+	ck_assert_str_eq(got, "1 8 ");
+	come(4, F, 2);
+	come(5, F, 2);
+	ck_assert_str_eq(got, "1 8 ");
+	let_go(501);
+	ck_assert_str_eq(got, "1 8 4 5 6 7 ");
+}
+END_TEST
+
+/* It has half a second after that, however long it took until we could ask. */
+START_TEST(time_runs_from_asking)
+{
+	holdback_asked(h, F, 0);
+	come(6, F, 1);
+	holdback_asked(h, F, 400);
+	let_go(899);
+	ck_assert_str_eq(got, "");
+	let_go(900);
+	ck_assert_str_eq(got, "6 ");
+}
+END_TEST
+
+START_TEST(what_came_over_the_other_bus_does_not_wait_for_that)
+{
+	come(1, F, 0);
+	come(3, P, 1);
+	holdback_asked(h, F, 400);
+	let_go(501);
+	ck_assert_str_eq(got, "1 3 ");
+}
+END_TEST
+
+START_TEST(the_first_one_heard_may_be_ahead_of_the_fallback)
+{
+	holdback_two_ways(h, 0);
+	come_of(2, 8, F, 1); /* who goes over to the fallback repeats there what was before */
+	come_of(3, 6, P, 1);
+	ck_assert_str_eq(got, "8 ");
+	come_of(3, 5, F, 2);
+	ck_assert_str_eq(got, "8 5 6 ");
+	come(9, P, 3);
+	ck_assert_str_eq(got, "8 5 6 ");
+	come_again(9, F, 4); /* nothing is before it there either */
+	ck_assert_str_eq(got, "8 5 6 9 ");
+	come_of(4, 7, P, 500);
+	ck_assert_str_eq(got, "8 5 6 9 7 ");
+}
+END_TEST
+
+/* Its sender was in doubt of the primary, which never was away: 6 and 7 went over the fallback, and 8 over both. */
+START_TEST(a_gap_on_the_primary_may_be_the_fallbacks_to_fill)
+{
+	come(5, P, 0);
+	holdback_two_ways(h, 10);
+	come(8, P, 20);
+	ck_assert_str_eq(got, "5 ");
+	come(6, F, 30);
+	come(7, F, 40);
+	ck_assert_str_eq(got, "5 6 7 8 ");
+	come(10, P, 50); /* 9 is lost, or not for us */
+	come_again(10, F, 60);
+	ck_assert_str_eq(got, "5 6 7 8 10 ");
+}
+END_TEST
+
 START_TEST(what_is_held_at_the_end_is_forgotten)
 {
 	come(1, F, 0);
@@ -193,4 +351,9 @@ END_TEST
 CHECK_MAIN_WITH("bus.holdback", setup, teardown, one_bus_holds_nothing, what_overtakes_another_bus_waits,
                 but_not_for_long, a_bus_that_goes_on_frees_what_was_before, what_comes_again_frees_the_first,
                 a_bus_that_was_lost_is_another_way, streams_are_by_themselves, a_sender_that_starts_again_is_followed,
-                a_stream_long_silent_is_a_new_one, too_many_are_not_held, what_is_held_at_the_end_is_forgotten)
+                a_new_beginning_the_same_way_is_one, an_old_first_one_another_way_is_no_beginning,
+                a_stream_long_silent_is_a_new_one, too_many_are_not_held, too_much_is_not_held,
+                a_gap_may_be_filled_when_it_was_asked_for, the_first_one_heard_waits_when_it_was_asked_for,
+                time_runs_from_asking, what_came_over_the_other_bus_does_not_wait_for_that,
+                the_first_one_heard_may_be_ahead_of_the_fallback, a_gap_on_the_primary_may_be_the_fallbacks_to_fill,
+                what_is_held_at_the_end_is_forgotten)

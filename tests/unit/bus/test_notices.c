@@ -221,11 +221,70 @@ START_TEST(a_new_cut_has_a_new_number)
 	ck_assert(out.cut);
 	ck_assert_uint_eq(out.number, 2);
 	ck_assert_uint_eq(out.deaf_ms, 1500);
+	notices_said(&n, 10500);
 	notices_whole(&n, 11000);
+	notices_said(&n, 11000);
 	notices_cut(&n, 20000, 21000); /* what was missed before has been said long ago */
 	ck_assert(notices_due(&n, 21000, &out));
 	ck_assert_uint_eq(out.number, 3);
 	ck_assert_uint_eq(out.deaf_ms, 0);
+	notices_deinit(&n);
+}
+END_TEST
+
+/* However long the fallback takes nothing: others have to hear of it. */
+START_TEST(a_change_is_said_when_it_can_be)
+{
+	struct notices n = {0};
+	struct notice out;
+
+	notices_deaf(&n, 5000, 10000);
+	ck_assert(notices_unsaid(&n));
+	ck_assert(notices_due(&n, 10000 + 3 * NOTICES_LINGER_MS, &out));
+	ck_assert_uint_eq(out.deaf_ms, 5000 + 3 * NOTICES_LINGER_MS);
+	notices_said(&n, 20000);
+	ck_assert(!notices_unsaid(&n));
+	ck_assert(notices_due(&n, 20000 + NOTICES_LINGER_MS - 1, &out));
+	ck_assert(!notices_due(&n, 20000 + NOTICES_LINGER_MS, &out));
+	notices_deinit(&n);
+}
+END_TEST
+
+/* It may be the one that has what we missed, and could not hear us until now. */
+START_TEST(who_says_something_new_is_told_at_once)
+{
+	struct notices n = {0};
+	struct notice out, theirs = notice_of("n1.E", 1, true);
+
+	notices_deaf(&n, 5000, 10000);
+	notices_said(&n, 10000);
+	notices_heard(&n, &theirs, 60000);
+	ck_assert(notices_due(&n, 60000, &out));
+	ck_assert_uint_eq(out.deaf_ms, 55000);
+	notices_said(&n, 60000);
+	theirs.number++;
+	notices_heard(&n, &theirs, 60010); /* but not as often as they like */
+	ck_assert(!notices_due(&n, 60000 + NOTICES_ANSWER_MS - 1, &out));
+	ck_assert(notices_due(&n, 60000 + NOTICES_ANSWER_MS, &out));
+	notices_said(&n, 60100);
+	notices_heard(&n, &theirs, 60200); /* nothing new */
+	ck_assert(!notices_due(&n, 60599, &out));
+	notices_deinit(&n);
+}
+END_TEST
+
+START_TEST(who_has_nothing_to_say_says_nothing)
+{
+	struct notices n = {0};
+	struct notice out, theirs = notice_of("n1.E", 1, true);
+
+	notices_heard(&n, &theirs, 10000);
+	ck_assert(!notices_due(&n, 10000, &out));
+	notices_deaf(&n, 11000, 12000);
+	notices_said(&n, 12000);
+	theirs.number++;
+	notices_heard(&n, &theirs, 12000 + NOTICES_REMEMBER_MS);
+	ck_assert(!notices_due(&n, 12000 + NOTICES_REMEMBER_MS, &out));
 	notices_deinit(&n);
 }
 END_TEST
@@ -235,4 +294,5 @@ CHECK_MAIN("bus.notices", nobody_is_cut_off, a_peer_is_cut_off_until_it_says_oth
            deaf_ones_missed_what_went_over_the_fallback, an_old_one_said_again_is_nothing_new,
            who_could_not_send_hears_anew, deaf_twice_is_deaf_since_the_first_time, peers_are_bounded,
            says_so_while_it_is_cut_off, stays_due_until_it_is_said, and_a_while_after_that_it_is_not,
-           a_new_cut_has_a_new_number)
+           a_new_cut_has_a_new_number, a_change_is_said_when_it_can_be, who_says_something_new_is_told_at_once,
+           who_has_nothing_to_say_says_nothing)

@@ -44,7 +44,7 @@ static void send(struct kept *kept, enum side side, uint64_t now)
 {
 	window_queue(&w, kept, side, BUS_TO_ANYBODY);
 	ck_assert_ptr_eq(w.waiting[side], kept);
-	window_sent(&w, kept, side, now);
+	window_sent(&w, kept, side, BUS_TO_ANYBODY, now);
 }
 
 START_TEST(a_copy_is_numbered_and_points_into_the_original)
@@ -52,7 +52,7 @@ START_TEST(a_copy_is_numbered_and_points_into_the_original)
 	struct kept *kept = add(42, 0);
 
 	window_queue(&w, kept, F, BUS_TO_PRESENT);
-	struct bus_publication *copy = kept_copy(kept, F);
+	struct bus_publication *copy = kept_copy(kept, kept->on[F].reach);
 	ck_assert_uint_eq(copy->message.seq, 42);
 	ck_assert_uint_eq(kept->asked->message.seq, 0);
 	ck_assert_int_eq(copy->reach, BUS_TO_PRESENT);
