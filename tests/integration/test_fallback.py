@@ -163,6 +163,22 @@ async def test_one_node_is_cut_off(on_both, connect, broker):
         assert not chat.failed()
 
 
+async def test_what_the_broker_forgot_is_bound_before_messages_go_there(on_both, connect, broker, grid):
+    """One that was killed may have lost the last keys that it said were bound, and only those."""
+    with Proxy((broker.host, broker.amqp_port)) as proxy:
+        nodes = [on_both(proxy.address), on_both(proxy.address)]
+        chat = await talk(connect, nodes, "forgotten")
+        proxy.refuse()
+        proxy.cut()
+        await all_on(nodes, "fallback")
+        await asyncio.to_thread(grid.forget_binding, "rooms", "room.forgotten")
+        proxy.accept()
+        await all_on(nodes, "primary")
+        await chat.more()
+        await chat.check()
+        assert not chat.failed()
+
+
 @pytest.mark.parametrize("how", ["kill", "freeze"])
 async def test_nobody_notices_redis(on_both, connect, redis, how):
     nodes = [on_both(), on_both()]

@@ -60,10 +60,10 @@ static void on_stored(void *ctx, const struct bus_stored *stored, size_t n)
 	mover_on_stored(&f->mover, f->below[SIDE_PRIMARY].bus, below->bus, stored, n, f->now_ms);
 }
 
-static void on_state(void *ctx, enum bus_state state, bool bindings_lost)
+static void on_state(void *ctx, enum bus_state state, enum bus_bindings bindings)
 {
 	const struct below *below = ctx;
-	routing_on_state(below->failover, below->side, state, bindings_lost);
+	routing_on_state(below->failover, below->side, state, bindings);
 }
 
 static void on_announced(void *ctx, struct str body)

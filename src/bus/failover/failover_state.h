@@ -92,7 +92,7 @@ struct failover {
 
 /* Before the first turn. */
 void routing_begin(struct failover *f);
-void routing_on_state(struct failover *f, enum side side, enum bus_state state, bool bindings_lost);
+void routing_on_state(struct failover *f, enum side side, enum bus_state state, enum bus_bindings bindings);
 void routing_on_announced(struct failover *f, struct str body);
 /* Something went wrong on the primary that should not: it is looked at in the next turn. */
 void routing_doubt(struct failover *f);

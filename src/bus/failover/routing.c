@@ -51,7 +51,7 @@ static void primary_event(struct failover *f, enum primary_event event)
 	}
 }
 
-void routing_on_state(struct failover *f, enum side side, enum bus_state state, bool bindings_lost)
+void routing_on_state(struct failover *f, enum side side, enum bus_state state, enum bus_bindings bindings)
 {
 	static const enum primary_event events[] = {
 	    [BUS_DOWN] = PRIMARY_LOST, [BUS_UP] = PRIMARY_UP, [BUS_BLOCKED] = PRIMARY_IS_BLOCKED};
@@ -65,8 +65,8 @@ void routing_on_state(struct failover *f, enum side side, enum bus_state state, 
 			mover_lost(&f->mover);
 	} else if (was_down) {
 		below->life++;
-		below->lost = bindings_lost;
-		bindings_up(&f->bindings, side, bindings_lost);
+		below->lost = bindings == BUS_BINDINGS_LOST;
+		bindings_up(&f->bindings, side, bindings);
 	}
 	if (side == SIDE_PRIMARY) {
 		f->patience_ms = 0;
@@ -261,7 +261,7 @@ static void tell_core(struct failover *f)
 		if (lost)
 			bindings_forget(&f->bindings, f->now_ms);
 	}
-	bus_up_state(f->bus, state, state != BUS_DOWN && lost);
+	bus_up_state(f->bus, state, lost ? BUS_BINDINGS_LOST : BUS_BINDINGS_KEPT);
 }
 
 static void log_route(const struct failover *f, enum route from)

@@ -188,6 +188,15 @@ class Grid:
         """The management API on this virtual host: api("GET", "queues", "grid.offline")."""
         return self.broker.api(method, kind, self.vhost, *path, body=body)
 
+    def forget_binding(self, exchange, key):
+        """Unbinds it behind its node's back, as a broker that crashed may have forgotten it."""
+        rows = [row for row in self.bindings_of(exchange) if row[1] == key]
+        connection = self.connect("admin")
+        for queue, _ in rows:
+            connection.channel().queue_unbind(queue, f"{self.prefix}.{exchange}", key)
+        connection.close()
+        assert rows, f"nobody has bound {key}"
+
     def bindings_of(self, exchange):
         """[(destination, routing key)] of one exchange, sorted; `exchange` without the prefix: "users"."""
         rows = self.api("GET", "exchanges", f"{self.prefix}.{exchange}", "bindings", "source")
