@@ -21,7 +21,8 @@ static void on_message(void *ctx, struct bus_delivery *const *batch, size_t n)
 
 static void on_bound(void *ctx, const struct key *key, enum bus_bind_result result)
 {
-	const struct below *below = ctx;
+	struct below *below = ctx;
+	below->bound_ms = below->failover->now_ms;
 	bindings_outcome(&below->failover->bindings, below->side, key, result);
 }
 

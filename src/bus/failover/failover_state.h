@@ -28,7 +28,8 @@ struct below {
 	struct bus *bus;
 	enum bus_state state;
 	unsigned life;
-	bool lost; /* nothing was bound when it came up last */
+	uint64_t bound_ms; /* when it answered a bind or unbind last */
+	bool lost;         /* nothing was bound when it came up last */
 };
 
 /* A bind or unbind that core has not been told of yet. */

@@ -105,13 +105,20 @@ bool routing_binds(const struct failover *f, enum side side)
 	return f->primary != PRIMARY_DOUBTED && bindings_owed(&f->bindings, SIDE_PRIMARY) <= BACKLOG_MAX;
 }
 
+static bool is_over(const struct failover *f, uint64_t since_ms)
+{
+	return since_ms != UINT64_MAX && f->now_ms >= since_ms + (uint64_t)f->config->confirm_timeout;
+}
+
+/* Keys are bound one after the other, a storm of them in many seconds: the last one may wait, as long as answers come.
+ */
 static bool is_overdue(const struct failover *f)
 {
-	uint64_t message_ms = window_oldest_ms(&f->window, SIDE_PRIMARY);
-	uint64_t key_ms = bindings_oldest_ms(&f->bindings, SIDE_PRIMARY);
-	uint64_t oldest_ms = message_ms < key_ms ? message_ms : key_ms;
+	uint64_t asked_ms = bindings_oldest_ms(&f->bindings, SIDE_PRIMARY);
+	uint64_t answered_ms = f->below[SIDE_PRIMARY].bound_ms;
 
-	return oldest_ms != UINT64_MAX && f->now_ms >= oldest_ms + (uint64_t)f->config->confirm_timeout;
+	return is_over(f, window_oldest_ms(&f->window, SIDE_PRIMARY)) ||
+	       is_over(f, asked_ms > answered_ms ? asked_ms : answered_ms);
 }
 
 static void watch_primary(struct failover *f)

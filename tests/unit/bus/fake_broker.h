@@ -95,6 +95,7 @@ struct link {
 	enum bus_state told;
 	uint64_t notice_ms; /* when the node notices that it is cut; 0: nothing to notice */
 	uint64_t connect_ms;
+	uint64_t bind_ms;   /* when it takes the next bind */
 	uint64_t frozen_ms; /* since when nothing moves */
 	bool held_down;     /* does not connect */
 	bool knows_blocked;
@@ -112,6 +113,7 @@ struct link {
 struct broker {
 	bool keeps; /* queues for those who are away */
 	bool dead, frozen, blocked;
+	uint64_t bind_takes_ms; /* each, from one link */
 	struct link links[NODES];
 	struct queued *store; /* messages of absent users */
 	int turn;             /* 1 + the node that reads it; 0: nobody */
@@ -309,6 +311,17 @@ static void broker_take(struct broker *b, struct link *link, struct item *item)
 	answer->result = result;
 }
 
+/* Binds of one link are done one after the other. */
+static bool bind_waits(const struct broker *b, struct link *link, const struct item *item)
+{
+	if (item->kind != TO_BROKER_BIND)
+		return false;
+	if (grid_now < link->bind_ms)
+		return true;
+	link->bind_ms = grid_now + b->bind_takes_ms;
+	return false;
+}
+
 static void tell_blocked(struct link *link, bool blocked)
 {
 	if (link->up && link->knows_blocked != blocked)
@@ -322,7 +335,7 @@ static void broker_read(struct broker *b, struct link *link)
 	struct item *item, *next;
 
 	DL_FOREACH_SAFE(link->in, item, next) {
-		if (item->due_ms > grid_now)
+		if (item->due_ms > grid_now || bind_waits(b, link, item))
 			return;
 		if (b->blocked && item->kind == TO_BROKER_PUBLISH) {
 			tell_blocked(link, true);
