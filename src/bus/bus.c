@@ -254,21 +254,22 @@ void bus_up_published(struct bus *bus, struct bus_publication *publication, enum
 	bus->upcalls->published(bus->ctx, publication, result);
 }
 
-void bus_up_state(struct bus *bus, enum bus_state state, bool bindings_lost)
+void bus_up_state(struct bus *bus, enum bus_state state, enum bus_bindings bindings)
 {
+	static const char *const rebinds[] = {
+	    [BUS_BINDINGS_KEPT] = "", [BUS_BINDINGS_LOST] = " rebind=all", [BUS_BINDINGS_UNSURE] = " rebind=unsure"};
 	static const char *const names[] = {[BUS_DOWN] = "down", [BUS_UP] = "up", [BUS_BLOCKED] = "blocked"};
 
 	GRID_ASSERT(bus->in_turn);
 	if (bus->state == state)
 		return;
 	log_event(state == BUS_UP ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "bus.state", "driver=%s from=%s to=%s%s",
-	          bus->driver->name, names[bus->state], names[state],
-	          state != BUS_DOWN && bindings_lost ? " rebind=all" : "");
+	          bus->driver->name, names[bus->state], names[state], state != BUS_DOWN ? rebinds[bindings] : "");
 	bus->state = state;
 	counter_add(&bus->counters.state_changes, 1);
 	counter_set(&bus->counters.up, state != BUS_DOWN);
 	counter_set(&bus->counters.blocked, state == BUS_BLOCKED);
-	bus->upcalls->state(bus->ctx, state, bindings_lost);
+	bus->upcalls->state(bus->ctx, state, bindings);
 }
 
 void bus_up_announced(struct bus *bus, struct str body)

@@ -49,6 +49,13 @@ enum bus_bind_result {
 	BUS_BIND_LOST,    /* the link went away before an answer: unknown */
 };
 
+/* What became of all that was bound while the bus was down. */
+enum bus_bindings {
+	BUS_BINDINGS_KEPT,   /* it is as it was */
+	BUS_BINDINGS_LOST,   /* nothing is bound any more */
+	BUS_BINDINGS_UNSURE, /* most of it is as it was, and nobody knows what is not: all is to be bound anew */
+};
+
 enum bus_publish_result { BUS_CONFIRMED, BUS_UNROUTED, BUS_FAILED };
 
 enum bus_settle_how {
@@ -130,9 +137,9 @@ struct bus_upcalls {
 	void (*restored)(void *ctx, const struct key *key);
 	/* The outcome of one bus_publish(). Each accepted call gets exactly one; in order for one key. */
 	void (*published)(void *ctx, struct bus_publication *publication, enum bus_publish_result result);
-	/* A change of state. With BUS_UP or BUS_BLOCKED after BUS_DOWN, `bindings_lost` says that nothing is bound any more
-	 * (else all that was bound still is). On BUS_DOWN outcomes of what was under way have come before this. */
-	void (*state)(void *ctx, enum bus_state state, bool bindings_lost);
+	/* A change of state. `bindings` counts with BUS_UP or BUS_BLOCKED after BUS_DOWN. On BUS_DOWN outcomes of what was
+	 * under way have come before this. */
+	void (*state)(void *ctx, enum bus_state state, enum bus_bindings bindings);
 	/* Somebody's bus_announce(), perhaps our own. NULL for those who never announce. */
 	void (*announced)(void *ctx, struct str body);
 	/* What bus_stored_fetch() found, lent; none: there are none, or another node is at it. NULL as above. */
@@ -224,7 +231,7 @@ void bus_up_message(struct bus *bus, struct bus_delivery *const *batch, size_t n
 void bus_up_bound(struct bus *bus, const struct key *key, enum bus_bind_result result);
 void bus_up_restored(struct bus *bus, const struct key *key);
 void bus_up_published(struct bus *bus, struct bus_publication *publication, enum bus_publish_result result);
-void bus_up_state(struct bus *bus, enum bus_state state, bool bindings_lost);
+void bus_up_state(struct bus *bus, enum bus_state state, enum bus_bindings bindings);
 void bus_up_announced(struct bus *bus, struct str body);
 void bus_up_stored(struct bus *bus, const struct bus_stored *stored, size_t n);
 void bus_up_fatal(struct bus *bus, const char *what);

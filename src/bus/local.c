@@ -246,7 +246,7 @@ static void tell(struct local *l, struct event *e)
 	e->delivery = NULL;
 	switch (e->kind) {
 	case EVENT_STATE_UP:
-		bus_up_state(l->bus, BUS_UP, true);
+		bus_up_state(l->bus, BUS_UP, BUS_BINDINGS_LOST);
 		break;
 	case EVENT_BOUND:
 		bus_up_bound(l->bus, &e->key, BUS_BIND_OK);

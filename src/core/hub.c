@@ -243,7 +243,7 @@ static void first_up(struct hub *hub)
 	hub->was_up = true;
 }
 
-static void on_state(void *ctx, enum bus_state state, bool bindings_lost)
+static void on_state(void *ctx, enum bus_state state, enum bus_bindings bindings)
 {
 	struct hub *hub = ctx;
 
@@ -255,8 +255,10 @@ static void on_state(void *ctx, enum bus_state state, bool bindings_lost)
 	if (state == BUS_BLOCKED)
 		publishes_blocked(&hub->publishes);
 	first_up(hub);
-	if (bindings_lost)
+	if (bindings == BUS_BINDINGS_LOST)
 		topics_bindings_lost(&hub->topics);
+	else if (bindings == BUS_BINDINGS_UNSURE)
+		topics_bindings_unsure(&hub->topics);
 	hub_pump(hub);
 }
 

@@ -326,7 +326,7 @@ enum topic_outcome topics_answered(struct topics *t, struct topic *topic, enum t
 		outcome = bind_answered(t, topic, answer);
 	else if (topic->has == TOPIC_REMOVING)
 		unbind_answered(t, topic, answer);
-	if (topic->has != TOPIC_YES)
+	if (topic->has == TOPIC_NO)
 		end_linger(t, topic); /* there is nothing to keep */
 	settle_topic(t, topic);
 	return outcome;
@@ -346,7 +346,7 @@ int topics_restore(struct topics *t, const struct key *key, uint64_t now_ms)
 	return 0;
 }
 
-void topics_bindings_lost(struct topics *t)
+static void bind_anew(struct topics *t, bool lingering_too)
 {
 	struct topic *topic, *next;
 
@@ -354,10 +354,21 @@ void topics_bindings_lost(struct topics *t)
 		GRID_ASSERT(topic->has != TOPIC_ASKED && topic->has != TOPIC_REMOVING);
 		if (topic->has == TOPIC_YES)
 			set_has(t, topic, TOPIC_UNKNOWN);
-		end_linger(t, topic);
+		if (!lingering_too)
+			end_linger(t, topic);
 		set_held(t, topic, false);
 		settle_topic(t, topic);
 	}
+}
+
+void topics_bindings_lost(struct topics *t)
+{
+	bind_anew(t, false);
+}
+
+void topics_bindings_unsure(struct topics *t)
+{
+	bind_anew(t, true);
 }
 
 void topics_retry_held(struct topics *t)

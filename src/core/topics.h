@@ -143,8 +143,10 @@ enum topic_outcome topics_answered(struct topics *t, struct topic *topic, enum t
 /* The bus holds this key from an earlier life of the node: it lingers, so that whoever comes back finds it bound, and
  * those who wait for it can be admitted. -ENOMEM. */
 GRID_MUST_CHECK int topics_restore(struct topics *t, const struct key *key, uint64_t now_ms);
-/* What was bound may be bound no longer: wanted topics are bound anew, the others unbound. */
+/* What was bound is bound no longer, as far as is known: topics with subscribers are bound anew, the others unbound. */
 void topics_bindings_lost(struct topics *t);
+/* Most of what was bound still is: all that is wanted is bound anew, to be sure; what lingers goes on lingering. */
+void topics_bindings_unsure(struct topics *t);
 /* Gives held topics another try. */
 void topics_retry_held(struct topics *t);
 /* Ends lingers that are due. */

@@ -10,7 +10,7 @@ START_TEST(comes_up_with_nothing_bound)
 {
 	struct node *n = node_up("a", NULL);
 	ck_assert_uint_eq(n->states.n, 1);
-	ck_assert(n->states.p[0].bindings_lost);
+	ck_assert_int_eq(n->states.p[0].bindings, BUS_BINDINGS_LOST);
 	ck_assert_int_eq(bus_state(n->bus), BUS_UP);
 	node_close(n);
 }

@@ -129,11 +129,11 @@ static void on_restored(void *ctx, const struct key *key)
 	APPEND(node->restored, *key);
 }
 
-static void on_state(void *ctx, enum bus_state state, bool bindings_lost)
+static void on_state(void *ctx, enum bus_state state, enum bus_bindings bindings)
 {
 	struct node *node = ctx;
 	ck_assert_int_ne(node_state(node), (int)state);
-	APPEND(node->states, (struct got_state){state, bindings_lost});
+	APPEND(node->states, (struct got_state){state, bindings});
 }
 
 static void on_fatal(void *ctx, const char *what)

@@ -34,7 +34,7 @@ struct got_published {
 
 struct got_state {
 	enum bus_state state;
-	bool bindings_lost;
+	enum bus_bindings bindings;
 };
 
 #define LIST(type)                                                                                                     \

@@ -20,7 +20,7 @@ START_TEST(a_new_life_starts_clean)
 		backend_publish(backend, "grid.rooms", "room.old", &(struct backend_message){.body = "2"});
 	}
 	n = node_up("again", "bus.rabbitmq.prefetch=16");
-	ck_assert(n->states.p[0].bindings_lost);
+	ck_assert_int_eq(n->states.p[0].bindings, BUS_BINDINGS_LOST);
 	ck_assert_uint_eq(node_metric(n, "grid_rabbitmq_queue_resets_total"), 1);
 	ck_assert_int_eq(backend_ready(backend, OFFLINE), 50);
 	ck_assert_str_eq(offline().message_id, "left");
@@ -99,7 +99,7 @@ START_TEST(a_new_life_takes_over_what_the_journal_knows)
 
 	n = node_up("warm", NULL);
 	ck_assert_uint_eq(n->restored.n, 1 + ROOMS);
-	ck_assert(!n->states.p[0].bindings_lost);
+	ck_assert_int_eq(n->states.p[0].bindings, BUS_BINDINGS_UNSURE);
 	ck_assert_uint_eq(node_metric(n, "grid_rabbitmq_queue_resets_total"), 0);
 	WAIT_FOR(node_messages(n, &user, "kept") == 1);
 	node_publish(n, room, "\"still\"", 1);
@@ -130,7 +130,7 @@ START_TEST(a_journal_is_not_believed_when_the_queue_is_another)
 
 	n = node_up("bare", NULL);
 	ck_assert_uint_eq(n->restored.n, 1);
-	ck_assert(n->states.p[0].bindings_lost);
+	ck_assert_int_eq(n->states.p[0].bindings, BUS_BINDINGS_LOST);
 	ck_assert_uint_eq(node_metric(n, "grid_rabbitmq_loopbacks_returned_total"), 1);
 	ck_assert_uint_eq(node_metric(n, "grid_rabbitmq_queue_resets_total"), 1);
 	backend_publish(backend, "grid.rooms", "room.old", &(struct backend_message){.body = "1"});
@@ -141,7 +141,7 @@ START_TEST(a_journal_is_not_believed_when_the_queue_is_another)
 
 	n = node_up("bare", NULL);
 	ck_assert_uint_eq(n->restored.n, 1);
-	ck_assert(!n->states.p[0].bindings_lost);
+	ck_assert_int_eq(n->states.p[0].bindings, BUS_BINDINGS_UNSURE);
 	node_close(n);
 	close_state_dir(queue);
 }
@@ -237,7 +237,7 @@ START_TEST(the_exclusive_mode_works_too)
 	snprintf(name, sizeof(name), "%s", queue_of(n));
 	node_settle_down(n);
 	proxy_cut(proxy, NULL);
-	ck_assert(wait_up_again(n, 1).bindings_lost);
+	ck_assert_int_eq(wait_up_again(n, 1).bindings, BUS_BINDINGS_LOST);
 	node_settle_down(n);
 	close_behind_proxy(n);
 	WAIT_FOR(backend_ready(backend, name) == -1);

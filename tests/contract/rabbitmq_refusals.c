@@ -48,7 +48,7 @@ START_TEST(a_blocked_broker_blocks_publishing_only)
 	/* A node that comes while it is blocked takes deliveries at once. */
 	struct node *late = node_open("late", NULL);
 	WAIT_FOR(node_state(late) == BUS_BLOCKED);
-	ck_assert(late->states.p[0].bindings_lost);
+	ck_assert_int_eq(late->states.p[0].bindings, BUS_BINDINGS_LOST);
 	node_bind(late, other);
 
 	ctl("-q set_vm_memory_high_watermark 0.6");

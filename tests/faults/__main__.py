@@ -1,10 +1,11 @@
-"""usage: scripts/faults [--quick] [--table TABLE] [--only CASE,…] [--list] [--json FILE] [--write]
+"""usage: scripts/faults [--quick] [--table TABLE] [--nodes N] [--only CASE,…] [--list] [--json FILE] [--write]
 
 Puts load on a grid of its own (10 rooms, 200 users, 800 messages/s), breaks one thing after the other, and counts what
 became of every message.
 
   --quick       the short version, about two minutes
   --table TABLE the cases of one table only: rabbitmq, or fallback (Redis behind it)
+  --nodes N     those with so many nodes only: 2 or 3
   --only CASE   these cases only, separated by commas
   --list        says which there are
   --json FILE   all that was counted, too
@@ -40,6 +41,7 @@ def parse():
     parser = argparse.ArgumentParser(prog="faults", usage=argparse.SUPPRESS, add_help=False)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--table", choices=report.HEADS)
+    parser.add_argument("--nodes", type=int, choices=(2, 3))
     parser.add_argument("--only", type=lambda text: text.split(","))
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--json", type=pathlib.Path)
@@ -49,14 +51,15 @@ def parse():
     unknown = set(options.only or ()) - NAMES
     if unknown:
         parser.error(f"no such case: {', '.join(sorted(unknown))}; see --list")
-    if options.write and (options.quick or options.only):
-        parser.error("--write needs all cases: leave --quick and --only out")
+    if options.write and (options.quick or options.only or options.nodes):
+        parser.error("--write needs all cases: leave --quick, --nodes and --only out")
     return options
 
 
 def chosen(options):
     cases = [case for case in CASES
-             if case.name in (options.only or NAMES) and case.table in (options.table or report.HEADS)]
+             if case.name in (options.only or NAMES) and case.table in (options.table or report.HEADS)
+             and options.nodes in (None, case.nodes)]
     if options.quick:
         cases = [case.quickly() for case in cases if case.quick is not None]
     return cases

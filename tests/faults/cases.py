@@ -241,9 +241,10 @@ UNNOTICED = {"promise": (LOST, DOUBLED, DISORDERED, REFUSED, CLOSED), "gap": 3}
 UNAVAILABLE = {"promise": (LOST, DOUBLED, DISORDERED, CLOSED), "gap": None}
 
 
-def behind(name, title, fault, load=PIPELINING, **more):
-    """A case of Redis behind the broker."""
-    return Case(f"fallback-{name}", title, fault, load=load, fallback=True, **{**UNNOTICED, **more})
+def behind(name, title, fault, load=PIPELINING, three=None, **more):
+    """Two cases of Redis behind the broker: with two nodes, and with three, where `three` may differ."""
+    two = Case(f"fallback-{name}", title, fault, load=load, fallback=True, **{**UNNOTICED, **more})
+    return two, dataclasses.replace(two, name=f"{two.name}-3", nodes=3, quick=None, **(three or {}))
 
 
 CASES = (
@@ -268,22 +269,21 @@ CASES = (
     Case("cluster-link", "cluster: the broker the node is connected to `kill -9`", kill_connected_broker,
          prepare=move_links, cluster=True),
     Case("cluster-partition", "cluster: the queue's broker cut off for 10 s", part_and_heal, (DOUBLED,), cluster=True),
-    behind("none", "nothing", nothing),
-    behind("broker-kill", "broker `kill -9`, started again", kill_and_start_broker, quick={}),
-    behind("broker-kills", "broker `kill -9` ×10, at random", kill_broker_at_random, times=10),
-    behind("broker-kills-3", "three nodes: broker `kill -9` ×3, at random", kill_broker_at_random, times=3, nodes=3),
-    behind("broker-stop", "broker stopped and started", stop_and_start_broker),
-    behind("broker-freeze", "broker frozen for 5 s (`SIGSTOP`)", freeze_broker, lasts=5),
-    behind("broker-freeze-long", "broker frozen for 40 s (`SIGSTOP`)", freeze_broker, lasts=40),
-    behind("alarm", "memory alarm for 5 s", alarm),
-    behind("node-cut", "one of two nodes cut off from the broker for 10 s", cut_off_node, lasts=10),
-    behind("node-cut-3", "one of three nodes cut off from the broker for 10 s", cut_off_node, lasts=10, nodes=3),
-    behind("redis-kill", "Redis `kill -9`, back after 5 s", kill_redis, quick={"lasts": 1}),
-    behind("redis-stop", "Redis stopped, back after 5 s", stop_redis),
-    behind("redis-freeze", "Redis frozen for 5 s (`SIGSTOP`)", freeze_redis),
-    behind("both-broker", "both `kill -9`, the broker comes back first", kill_both_broker_first, **UNAVAILABLE),
-    behind("both-redis", "both `kill -9`, Redis comes back first", kill_both_redis_first, **UNAVAILABLE),
+    *behind("none", "nothing", nothing),
+    *behind("broker-kill", "broker `kill -9`, started again", kill_and_start_broker, quick={}),
+    *behind("broker-kills", "broker `kill -9` ×10, at random", kill_broker_at_random, times=10,
+            three={"title": "broker `kill -9` ×3, at random", "times": 3}),
+    *behind("broker-stop", "broker stopped and started", stop_and_start_broker),
+    *behind("broker-freeze", "broker frozen for 5 s (`SIGSTOP`)", freeze_broker, lasts=5),
+    *behind("broker-freeze-long", "broker frozen for 40 s (`SIGSTOP`)", freeze_broker, lasts=40),
+    *behind("alarm", "memory alarm for 5 s", alarm),
+    *behind("node-cut", "one node cut off from the broker for 10 s", cut_off_node, lasts=10),
+    *behind("redis-kill", "Redis `kill -9`, back after 5 s", kill_redis, quick={"lasts": 1}),
+    *behind("redis-stop", "Redis stopped, back after 5 s", stop_redis),
+    *behind("redis-freeze", "Redis frozen for 5 s (`SIGSTOP`)", freeze_redis),
+    *behind("both-broker", "both `kill -9`, the broker comes back first", kill_both_broker_first, **UNAVAILABLE),
+    *behind("both-redis", "both `kill -9`, Redis comes back first", kill_both_redis_first, **UNAVAILABLE),
     # What backends publish has no number of a node's, so what comes twice is not recognised; see broker-kill.
-    behind("backend-kill", "broker `kill -9`, backends publish, persistent", kill_and_start_broker, PERSISTENT,
-           promise=(LOST, CLOSED), gap=None),
+    *behind("backend-kill", "broker `kill -9`, backends publish, persistent", kill_and_start_broker, PERSISTENT,
+            promise=(LOST, CLOSED), gap=None),
 )

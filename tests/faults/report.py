@@ -6,7 +6,7 @@ import re
 HEADS = {
     "rabbitmq": ("fault", "acknowledged", "delivered", "offline", "lost", "doubled", "disordered", "longest gap",
                  "must be 0"),
-    "fallback": ("fault", "acknowledged", "refused", "delivered", "lost", "doubled", "disordered", "longest gap",
+    "fallback": ("fault", "nodes", "acknowledged", "refused", "delivered", "lost", "doubled", "disordered", "longest gap",
                  "at most", "must be 0"),
 }
 
@@ -66,6 +66,8 @@ class Outcome:
     def cell(self, column):
         if column == "fault":
             return self.case.title
+        if column == "nodes":
+            return str(self.case.nodes)
         if column == "must be 0":
             return ", ".join(self.case.promise)
         if column == "at most":

@@ -35,8 +35,8 @@ def on_both(nodes, grid, redis):
 class Talk:
     """Clients that all publish to one room, one message after the other each, until stop()."""
 
-    def __init__(self, clients, room):
-        self.clients, self.room = clients, room
+    def __init__(self, grid, nodes, clients, room):
+        self.grid, self.nodes, self.clients, self.room = grid, nodes, clients, room
         self.stopping = False
         self.answers = {client: [] for client in clients}  # by number of the message
         self.tasks = [asyncio.create_task(self._run(client)) for client in clients]
@@ -75,17 +75,32 @@ class Talk:
                     return sorted(set(sure) - set(heard()))
                 with contextlib.suppress(AssertionError):
                     await hearer.until(lambda: not missing(), 30)
-                assert not missing(), f"of {len(answers)} that {sender.session} sent, {hearer.session} has not got these"
+                assert not missing(), (f"of {len(answers)} that {sender.session} sent, {hearer.session} has not got these; "
+                                       + self.evidence())
                 assert heard() == sorted(set(heard())), "once and in order"
 
 
-async def talk(connect, nodes, room):
-    clients = [await connect(node, f"{room}-{i}") for node in nodes for i in range(2)]
-    for client in clients:
-        await client.join(room)
-    chat = Talk(clients, room)
-    await chat.more()
-    return chat
+    def evidence(self):
+        """What the broker says of the room, and what the nodes do."""
+        key = f"room.{self.room}"
+        queues = [queue for queue, bound in self.grid.bindings_of("rooms") if bound == key]
+        keys = {node.id: (node.metrics()["grid_topics_bound"], node.metrics()['grid_failover_owed{bus="primary"}'])
+                for node in self.nodes}
+        routed = self.grid.is_routed("rooms", key)
+        return f"the broker lists {key} for {queues}, routes it: {routed}; keys the nodes have bound and owe: {keys}"
+
+
+@pytest.fixture
+def talk(connect, grid):
+    """Clients on all of these nodes that talk in a room; so do they when it returns."""
+    async def start(nodes, room):
+        clients = [await connect(node, f"{room}-{i}") for node in nodes for i in range(2)]
+        for client in clients:
+            await client.join(room)
+        chat = Talk(grid, nodes, clients, room)
+        await chat.more()
+        return chat
+    return start
 
 
 def route(node):
@@ -113,9 +128,9 @@ async def test_all_is_well(on_both, connect, grid):
 
 
 @pytest.mark.parametrize("how", ["kill", "stop"])
-async def test_the_broker_goes_and_comes_back(on_both, connect, broker, how):
+async def test_the_broker_goes_and_comes_back(on_both, talk, connect, broker, how):
     nodes = [on_both(), on_both()]
-    chat = await talk(connect, nodes, f"broker-{how}")
+    chat = await talk(nodes, f"broker-{how}")
     await asyncio.to_thread(getattr(broker, how))
     await all_on(nodes, "fallback")
     await chat.more()
@@ -131,9 +146,9 @@ async def test_the_broker_goes_and_comes_back(on_both, connect, broker, how):
     assert not chat.failed()
 
 
-async def test_the_broker_raises_an_alarm(on_both, connect, broker):
+async def test_the_broker_raises_an_alarm(on_both, talk, broker):
     nodes = [on_both(), on_both()]
-    chat = await talk(connect, nodes, "alarm")
+    chat = await talk(nodes, "alarm")
     await asyncio.to_thread(broker.ctl, "set_vm_memory_high_watermark", "0.00001")
     try:
         await all_on(nodes, "fallback")
@@ -146,10 +161,10 @@ async def test_the_broker_raises_an_alarm(on_both, connect, broker):
     assert not chat.failed()
 
 
-async def test_one_node_is_cut_off(on_both, connect, broker):
+async def test_one_node_is_cut_off(on_both, talk, broker):
     with Proxy((broker.host, broker.amqp_port)) as proxy:
         nodes = [on_both(proxy.address), on_both()]
-        chat = await talk(connect, nodes, "cut")
+        chat = await talk(nodes, "cut")
         proxy.refuse()
         proxy.cut()
         await until(lambda: route(nodes[0]) == "ready: fallback\n" and route(nodes[1]) == "ready: both\n")
@@ -163,10 +178,41 @@ async def test_one_node_is_cut_off(on_both, connect, broker):
         assert not chat.failed()
 
 
+async def test_what_the_broker_forgot_is_bound_before_messages_go_there(on_both, talk, broker, grid):
+    """One that was killed may have lost the last keys that it said were bound, and only those."""
+    with Proxy((broker.host, broker.amqp_port)) as proxy:
+        nodes = [on_both(proxy.address), on_both(proxy.address)]
+        chat = await talk(nodes, "forgotten")
+        proxy.refuse()
+        proxy.cut()
+        await all_on(nodes, "fallback")
+        await asyncio.to_thread(grid.forget_binding, "rooms", "room.forgotten")
+        proxy.accept()
+        await all_on(nodes, "primary")
+        await chat.more()
+        await chat.check()
+        assert not chat.failed()
+
+
+async def test_a_broker_that_is_slow_to_bind_is_not_left(on_both, connect, broker):
+    """Of many keys asked for at once the last one waits longer than an answer may take."""
+    with Proxy((broker.host, broker.amqp_port)) as proxy:
+        node = on_both(proxy.address)
+        await all_on([node], "primary")
+        client = await connect(node, "slow")
+        changes = node.metrics()["grid_failover_changes_total"]
+        proxy.slow_down(4000)
+        await asyncio.gather(*(client.ok("join", room=f"slow.{i}") for i in range(200)))
+        metrics = node.metrics()
+        assert metrics["grid_failover_changes_total"] == changes
+        assert metrics['grid_bus_bind_results_total{bus="primary",result="ok"}'] >= 200
+        assert metrics['grid_failover_owed{bus="primary"}'] == 0
+
+
 @pytest.mark.parametrize("how", ["kill", "freeze"])
-async def test_nobody_notices_redis(on_both, connect, redis, how):
+async def test_nobody_notices_redis(on_both, talk, connect, redis, how):
     nodes = [on_both(), on_both()]
-    chat = await talk(connect, nodes, f"redis-{how}")
+    chat = await talk(nodes, f"redis-{how}")
     await asyncio.to_thread(getattr(redis, how))
     for node in nodes:
         await until(lambda: node.metrics()['grid_bus_up{bus="fallback"}'] == 0)
@@ -184,9 +230,9 @@ async def test_nobody_notices_redis(on_both, connect, redis, how):
 
 
 @pytest.mark.parametrize("first", ["broker", "redis"])
-async def test_both_die(on_both, connect, broker, redis, first):
+async def test_both_die(on_both, talk, broker, redis, first):
     nodes = [on_both(), on_both()]
-    chat = await talk(connect, nodes, f"both-{first}")
+    chat = await talk(nodes, f"both-{first}")
     await asyncio.to_thread(broker.kill)
     await all_on(nodes, "fallback")
     await chat.more()

@@ -28,6 +28,22 @@ async def test_broker_stopped_and_started_under_load(nodes, broker, grid, connec
 # The link
 
 
+async def test_what_a_broker_forgot_is_bound_anew(nodes, grid, backend, proxy, connect):
+    """One that was killed may have lost the last keys that it said were bound, and only those."""
+    node = nodes.on(grid, FAST, address=proxy.address)
+    client = await connect(node, "forgotten")
+    await client.join("forgotten")
+    proxy.refuse()
+    proxy.cut()
+    await until(lambda: not node.ready())
+    grid.forget_binding("rooms", "room.forgotten")
+    grid.forget_binding("users", "user.forgotten.#")
+    proxy.accept()
+    await asyncio.to_thread(node.wait_ready)
+    await until(lambda: node.metric("grid_topics_bound") == 2)
+    await flows([client], backend, "forgotten", 5)
+
+
 @pytest.mark.parametrize("queue", ["durable", "exclusive"])
 async def test_a_link_that_is_cut(nodes, grid, backend, proxy, connect, queue):
     node = nodes.on(grid, {**FAST, "bus.rabbitmq.queue": queue}, address=proxy.address)

@@ -207,14 +207,22 @@ int bindings_restored(struct bindings *b, enum side side, const struct key *key,
 	return 0;
 }
 
-void bindings_up(struct bindings *b, enum side side, bool lost)
+/* What a side has of a key after it was away; nothing is under way. */
+static enum binding_has has_after(enum binding_has before, enum bus_bindings bindings)
+{
+	if (bindings == BUS_BINDINGS_LOST)
+		return HAS_NO;
+	return bindings == BUS_BINDINGS_UNSURE && before == HAS_YES ? HAS_UNKNOWN : before;
+}
+
+void bindings_up(struct bindings *b, enum side side, enum bus_bindings bindings)
 {
 	struct binding *binding, *next;
 
 	HASH_ITER(hh, b->by_key, binding, next) {
-		set_refused(b, &binding->on[side], false);
-		if (lost)
-			binding->on[side].has = HAS_NO;
+		struct binding_place *place = &binding->on[side];
+		set_refused(b, place, false);
+		place->has = (uint8_t)has_after((enum binding_has)place->has, bindings);
 		settle(b, binding);
 	}
 }

@@ -84,7 +84,7 @@ void bindings_outcome(struct bindings *b, enum side side, const struct key *key,
 GRID_MUST_CHECK int bindings_restored(struct bindings *b, enum side side, const struct key *key, bool promised,
                                       uint64_t now_ms);
 /* The side is up again. Nothing is under way there. */
-void bindings_up(struct bindings *b, enum side side, bool lost);
+void bindings_up(struct bindings *b, enum side side, enum bus_bindings bindings);
 /* Core is told that all is lost, and asks again for what it wants. No ask may be left. */
 void bindings_forget(struct bindings *b, uint64_t now_ms);
 /* Tries refused ones again, gives up spare ones, when it is time. */

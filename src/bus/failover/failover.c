@@ -22,7 +22,8 @@ static void on_message(void *ctx, struct bus_delivery *const *batch, size_t n)
 
 static void on_bound(void *ctx, const struct key *key, enum bus_bind_result result)
 {
-	const struct below *below = ctx;
+	struct below *below = ctx;
+	below->bound_ms = below->failover->now_ms;
 	bindings_outcome(&below->failover->bindings, below->side, key, result);
 }
 
@@ -61,10 +62,10 @@ static void on_stored(void *ctx, const struct bus_stored *stored, size_t n)
 	mover_on_stored(&f->mover, f->below[SIDE_PRIMARY].bus, below->bus, stored, n, f->now_ms);
 }
 
-static void on_state(void *ctx, enum bus_state state, bool bindings_lost)
+static void on_state(void *ctx, enum bus_state state, enum bus_bindings bindings)
 {
 	const struct below *below = ctx;
-	routing_on_state(below->failover, below->side, state, bindings_lost);
+	routing_on_state(below->failover, below->side, state, bindings);
 }
 
 static void on_announced(void *ctx, struct str body)

@@ -28,8 +28,9 @@ struct below {
 	struct bus *bus;
 	enum bus_state state;
 	unsigned life;
-	uint64_t up_ms; /* when it came up last */
-	bool lost;      /* nothing was bound then */
+	uint64_t up_ms;    /* when it came up last */
+	uint64_t bound_ms; /* when it answered a bind or unbind last */
+	bool lost;         /* nothing was bound when it came up last */
 };
 
 /* A bind or unbind that core has not been told of yet. */
@@ -93,7 +94,7 @@ struct failover {
 
 /* Before the first turn. */
 void routing_begin(struct failover *f);
-void routing_on_state(struct failover *f, enum side side, enum bus_state state, bool bindings_lost);
+void routing_on_state(struct failover *f, enum side side, enum bus_state state, enum bus_bindings bindings);
 void routing_on_announced(struct failover *f, struct str body);
 /* Something went wrong on the primary that should not: it is looked at in the next turn. */
 void routing_doubt(struct failover *f);

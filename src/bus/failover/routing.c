@@ -64,7 +64,7 @@ static void watch_order(struct failover *f)
 		holdback_two_ways(f->holdback, f->now_ms);
 }
 
-void routing_on_state(struct failover *f, enum side side, enum bus_state state, bool bindings_lost)
+void routing_on_state(struct failover *f, enum side side, enum bus_state state, enum bus_bindings bindings)
 {
 	static const enum primary_event events[] = {
 	    [BUS_DOWN] = PRIMARY_LOST, [BUS_UP] = PRIMARY_UP, [BUS_BLOCKED] = PRIMARY_IS_BLOCKED};
@@ -78,9 +78,9 @@ void routing_on_state(struct failover *f, enum side side, enum bus_state state, 
 			mover_lost(&f->mover);
 	} else if (was_down) {
 		below->life++;
-		below->lost = bindings_lost;
+		below->lost = bindings == BUS_BINDINGS_LOST;
 		below->up_ms = f->now_ms;
-		bindings_up(&f->bindings, side, bindings_lost);
+		bindings_up(&f->bindings, side, bindings);
 	}
 	if (side == SIDE_PRIMARY) {
 		f->patience_ms = 0;
@@ -120,13 +120,20 @@ bool routing_binds(const struct failover *f, enum side side)
 	return f->primary != PRIMARY_DOUBTED && bindings_owed(&f->bindings, SIDE_PRIMARY) <= BACKLOG_MAX;
 }
 
+static bool is_over(const struct failover *f, uint64_t since_ms)
+{
+	return since_ms != UINT64_MAX && f->now_ms >= since_ms + (uint64_t)f->config->confirm_timeout;
+}
+
+/* Keys are bound one after the other, a storm of them in many seconds: the last one may wait, as long as answers come.
+ */
 static bool is_overdue(const struct failover *f)
 {
-	uint64_t message_ms = window_oldest_ms(&f->window, SIDE_PRIMARY);
-	uint64_t key_ms = bindings_oldest_ms(&f->bindings, SIDE_PRIMARY);
-	uint64_t oldest_ms = message_ms < key_ms ? message_ms : key_ms;
+	uint64_t asked_ms = bindings_oldest_ms(&f->bindings, SIDE_PRIMARY);
+	uint64_t answered_ms = f->below[SIDE_PRIMARY].bound_ms;
 
-	return oldest_ms != UINT64_MAX && f->now_ms >= oldest_ms + (uint64_t)f->config->confirm_timeout;
+	return is_over(f, window_oldest_ms(&f->window, SIDE_PRIMARY)) ||
+	       is_over(f, asked_ms > answered_ms ? asked_ms : answered_ms);
 }
 
 static void watch_primary(struct failover *f)
@@ -287,7 +294,7 @@ static void tell_core(struct failover *f)
 		if (lost)
 			bindings_forget(&f->bindings, f->now_ms);
 	}
-	bus_up_state(f->bus, state, state != BUS_DOWN && lost);
+	bus_up_state(f->bus, state, lost ? BUS_BINDINGS_LOST : BUS_BINDINGS_KEPT);
 }
 
 static void log_route(const struct failover *f, enum route from)

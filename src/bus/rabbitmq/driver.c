@@ -65,6 +65,7 @@ static void on_restored(struct rabbitmq *r, struct event *event)
 		bus_up_restored(r->bus, &event->keys[i]);
 	free(event->keys);
 	event->keys = NULL;
+	status_bindings(r, BUS_BINDINGS_UNSURE);
 }
 
 static void on_consumer_event(struct rabbitmq *r, struct event *event)
@@ -82,12 +83,14 @@ static void on_consumer_event(struct rabbitmq *r, struct event *event)
 		memcpy(r->loopback_key, event->text, sizeof(r->loopback_key));
 		hello_on_serving(r, event->queue, event->text);
 		r->consumer_link = CONSUMER_CONSUMING;
-		r->bindings_lost = r->bindings_lost || event->flag;
+		if (event->flag)
+			status_bindings(r, BUS_BINDINGS_LOST);
 		r->check = CHECK_DUE;
 		break;
 	case EVENT_LOST:
 		r->consumer_link = CONSUMER_LOST;
 		r->check = CHECK_NONE;
+		status_bindings(r, BUS_BINDINGS_UNSURE);
 		held_lost(r, event->taken);
 		status_link_lost(r);
 		consumer_send(r->consumer, &event->mail);

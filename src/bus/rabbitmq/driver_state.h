@@ -35,8 +35,8 @@ struct rabbitmq {
 	bool over; /* fatal: nothing more is told */
 	enum consumer_link consumer_link;
 	enum publisher_link publisher_link;
-	unsigned life; /* of the consumer's link: tags of others mean nothing */
-	bool bindings_lost;
+	unsigned life;              /* of the consumer's link: tags of others mean nothing */
+	enum bus_bindings bindings; /* what core is to be told of them when the bus is up */
 	uint64_t now_ms;
 
 	bool been_up; /* or blocked */
@@ -77,6 +77,8 @@ struct rabbitmq {
 void status_advance(struct rabbitmq *r);
 /* A link is lost: nothing new is taken from now on. */
 void status_link_lost(struct rabbitmq *r);
+/* Something became of what is bound: what is worse than what is known already counts. */
+void status_bindings(struct rabbitmq *r, enum bus_bindings bindings);
 /* May core bind, or publish, now? */
 bool status_takes_binds(const struct rabbitmq *r);
 bool status_takes_publications(const struct rabbitmq *r);

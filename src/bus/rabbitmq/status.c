@@ -7,7 +7,9 @@
  *                       └──REBINDING (it was returned: our bindings are gone)
  *
  * The check is a message to ourselves over a key that was bound before any of core's and is never unbound. It proves
- * that the queue, its bindings and the consumer are what they were before the link was lost, or before this process.
+ * that the queue and the consumer are what they were before the link was lost, or before this process, and that the
+ * queue was not made anew meanwhile. It does not prove each key: a broker that crashed may have forgotten the last ones
+ * that it said were bound (docs/decisions/025). So after the consumer's link was lost core binds all of them anew.
  *
  * Down is told in two steps: from the moment a link is lost nothing new is taken, and when everything under way has its
  * outcome, core hears of it. */
@@ -27,14 +29,20 @@ static enum bus_state state_of_links(const struct rabbitmq *r)
 
 static void set_state(struct rabbitmq *r, enum bus_state state)
 {
-	bool lost = r->bindings_lost;
+	enum bus_bindings bindings = r->bindings;
 
 	r->state = state;
 	if (state != BUS_DOWN) {
-		r->bindings_lost = false;
+		r->bindings = BUS_BINDINGS_KEPT;
 		r->been_up = true;
 	}
-	bus_up_state(r->bus, state, state != BUS_DOWN && lost);
+	bus_up_state(r->bus, state, bindings);
+}
+
+void status_bindings(struct rabbitmq *r, enum bus_bindings bindings)
+{
+	if (r->bindings != BUS_BINDINGS_LOST)
+		r->bindings = bindings;
 }
 
 void status_link_lost(struct rabbitmq *r)
@@ -118,7 +126,7 @@ static void step_check(struct rabbitmq *r)
 		/* It cannot be sent now, and deliveries need not wait for that: what is bound counts as not known. */
 		if (r->check != CHECK_REBINDING) {
 			r->check = CHECK_PASSED;
-			r->bindings_lost = true;
+			status_bindings(r, BUS_BINDINGS_UNSURE);
 		}
 		return;
 	}

@@ -29,7 +29,7 @@ static void set_state(struct redis *r, enum bus_state state)
 	r->state = state;
 	if (state != BUS_DOWN)
 		r->bindings_lost = false;
-	bus_up_state(r->bus, state, state != BUS_DOWN && lost);
+	bus_up_state(r->bus, state, lost ? BUS_BINDINGS_LOST : BUS_BINDINGS_KEPT);
 }
 
 /* What follows from how things stand. */

@@ -189,6 +189,28 @@ class Grid:
         """The management API on this virtual host: api("GET", "queues", "grid.offline")."""
         return self.broker.api(method, kind, self.vhost, *path, body=body)
 
+    def is_routed(self, exchange, key):
+        """Would the broker put a message to this key into any queue? One is published to see that."""
+        connection = self.connect("admin")
+        channel = connection.channel()
+        channel.confirm_delivery()
+        try:
+            channel.basic_publish(f"{self.prefix}.{exchange}", key, b'"probe"', mandatory=True)
+            return True
+        except pika.exceptions.UnroutableError:
+            return False
+        finally:
+            connection.close()
+
+    def forget_binding(self, exchange, key):
+        """Unbinds it behind its node's back, as a broker that crashed may have forgotten it."""
+        rows = [row for row in self.bindings_of(exchange) if row[1] == key]
+        connection = self.connect("admin")
+        for queue, _ in rows:
+            connection.channel().queue_unbind(queue, f"{self.prefix}.{exchange}", key)
+        connection.close()
+        assert rows, f"nobody has bound {key}"
+
     def bindings_of(self, exchange):
         """[(destination, routing key)] of one exchange, sorted; `exchange` without the prefix: "users"."""
         rows = self.api("GET", "exchanges", f"{self.prefix}.{exchange}", "bindings", "source")

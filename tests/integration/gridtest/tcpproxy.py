@@ -9,6 +9,7 @@ import time
 from .util import free_port
 
 HEAD = 2048  # bytes; connection.start-ok is among them
+SLICES = 20  # per second, of what goes slowly
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER that makes close() a reset
 
 
@@ -24,6 +25,7 @@ class Proxy:
         self._lock = threading.Lock()
         self._pairs = {}  # (near, far) -> what the near end sent first
         self._withheld = set()
+        self._pace = None
         self._listener = None
         self.accepted = 0
         self.accepted_at = None  # when the first one came since accept(), monotonic
@@ -73,6 +75,10 @@ class Proxy:
         """What the near end of those sends goes nowhere any more. They are good for nothing but cut() then."""
         with self._lock:
             self._withheld |= {pair for pair, head in self._pairs.items() if of in head}
+
+    def slow_down(self, pace):
+        """What near ends send goes on at so many bytes per second only, on each connection."""
+        self._pace = pace
 
     def freeze(self):
         self._flowing.clear()
@@ -125,11 +131,19 @@ class Proxy:
                     self._remember(pair, data)
                     if pair in self._withheld:
                         continue
-                other.sendall(data)
+                self._send(other, data, self._pace if one is pair[0] else None)
         with contextlib.suppress(OSError):
             other.shutdown(socket.SHUT_WR)
         with self._lock:
             self._pairs.pop(pair, None)
+
+    @staticmethod
+    def _send(end, data, pace):
+        size = pace // SLICES if pace else len(data)
+        for at in range(0, len(data), size):
+            end.sendall(data[at:at + size])
+            if pace:
+                time.sleep(1 / SLICES)
 
     def _remember(self, pair, data):
         with self._lock:

@@ -139,10 +139,23 @@ static void tell_blocked(struct link *link, bool blocked)
 	link->knows_blocked = blocked;
 }
 
+/* Binds of one link are done one after the other. */
+static bool bind_waits(const struct broker *b, struct link *link, const struct item *item)
+{
+	if (item->kind != TO_BROKER_BIND)
+		return false;
+	if (grid_now < link->bind_ms)
+		return true;
+	link->bind_ms = grid_now + b->bind_takes_ms;
+	return false;
+}
+
 /* A blocked one reads no messages, and goes on with keys. */
 static void broker_read(struct broker *b, struct link *link, enum line line)
 {
 	for (struct item *item; (item = link->in[line]) && item->due_ms <= grid_now;) {
+		if (bind_waits(b, link, item))
+			return;
 		if (b->blocked && item->kind == TO_BROKER_PUBLISH) {
 			tell_blocked(link, true);
 			return;

@@ -11,6 +11,7 @@
 struct broker {
 	bool keeps; /* queues for those who are away */
 	bool dead, frozen, blocked;
+	uint64_t bind_takes_ms; /* each, from one link */
 	struct link links[NODES];
 	struct queued *store; /* messages of absent users */
 	int turn;             /* 1 + the node that reads it; 0: nobody */

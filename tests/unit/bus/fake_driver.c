@@ -215,7 +215,7 @@ static void fake_tell_state(struct link *link, enum bus_state state)
 	bool lost = was_down && link->lost;
 	if (was_down)
 		link->lost = false;
-	bus_up_state(link->bus, state, lost);
+	bus_up_state(link->bus, state, lost ? BUS_BINDINGS_LOST : BUS_BINDINGS_KEPT);
 }
 
 static void fake_item(struct link *link, struct item *item)

@@ -66,7 +66,7 @@ static void node_published(void *ctx, struct bus_publication *publication, enum 
 	bus_publication_free(publication);
 }
 
-static void node_state(void *ctx, enum bus_state state, bool bindings_lost)
+static void node_state(void *ctx, enum bus_state state, enum bus_bindings bindings)
 {
 	struct node *node = ctx;
 
@@ -76,7 +76,7 @@ static void node_state(void *ctx, enum bus_state state, bool bindings_lost)
 		if (state == BUS_DOWN) {
 			ck_assert_int_eq(node->members[i].asked, 0);
 			node->members[i].since_ms = UINT64_MAX; /* cut off from all: nothing is promised */
-		} else if (bindings_lost) {
+		} else if (bindings == BUS_BINDINGS_LOST) {
 			node->members[i].has = NO;
 		}
 	}

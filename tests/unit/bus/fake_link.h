@@ -68,6 +68,7 @@ struct link {
 	enum bus_state told;
 	uint64_t notice_ms; /* when the node notices that it is cut; 0: nothing to notice */
 	uint64_t connect_ms;
+	uint64_t bind_ms;   /* when it takes the next bind */
 	uint64_t frozen_ms; /* since when nothing moves */
 	uint64_t slow_ms;   /* until publishes are answered, at least */
 	bool refuses[KEYS]; /* to bind them */

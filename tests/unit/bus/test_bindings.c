@@ -108,7 +108,7 @@ START_TEST(a_side_that_was_away_owes_what_was_promised)
 	ck_assert_uint_eq(bindings_owed(&b, P), 0);
 	bindings_tell(&b, binding, BUS_BIND_OK);
 	ck_assert_uint_eq(bindings_owed(&b, P), 1);
-	bindings_up(&b, P, false);
+	bindings_up(&b, P, BUS_BINDINGS_KEPT);
 	have(P, &a);
 	ck_assert_uint_eq(bindings_owed(&b, P), 0);
 }
@@ -118,7 +118,7 @@ START_TEST(a_side_that_lost_all_owes_all)
 {
 	have_on_both(&a);
 	have_on_both(&c);
-	bindings_up(&b, F, true);
+	bindings_up(&b, F, BUS_BINDINGS_LOST);
 	ck_assert_uint_eq(bindings_owed(&b, F), 2);
 	ck_assert_uint_eq(bindings_owed(&b, P), 0);
 	expect_idle(P);
@@ -128,10 +128,24 @@ START_TEST(a_side_that_lost_all_owes_all)
 }
 END_TEST
 
+START_TEST(a_side_that_is_unsure_owes_all_and_unbinds_the_rest)
+{
+	have_on_both(&a);
+	have_on_both(&c);
+	ask(&c, false); /* not said to either side yet */
+	bindings_up(&b, P, BUS_BINDINGS_UNSURE);
+	ck_assert_uint_eq(bindings_owed(&b, P), 1);
+	ck_assert_uint_eq(bindings_owed(&b, F), 0);
+	have(P, &a);
+	ck_assert_uint_eq(bindings_owed(&b, P), 0);
+	expect_sent(P, BINDING_UNBIND, &c);
+}
+END_TEST
+
 START_TEST(one_that_kept_all_owes_nothing)
 {
 	have_on_both(&a);
-	bindings_up(&b, P, false);
+	bindings_up(&b, P, BUS_BINDINGS_KEPT);
 	ck_assert_uint_eq(bindings_owed(&b, P), 0);
 	expect_idle(P);
 }
@@ -166,7 +180,7 @@ START_TEST(unbound_while_a_side_is_away_is_unbound_there_later)
 	bindings_outcome(&b, F, &a, BUS_BIND_OK);
 	bindings_tell(&b, binding, BUS_BIND_OK);
 	ck_assert_ptr_nonnull(b.by_key);
-	bindings_up(&b, P, false);
+	bindings_up(&b, P, BUS_BINDINGS_KEPT);
 	expect_sent(P, BINDING_UNBIND, &a);
 	bindings_outcome(&b, P, &a, BUS_BIND_OK);
 	ck_assert_ptr_null(b.by_key);
@@ -204,7 +218,7 @@ END_TEST
 START_TEST(a_refusal_after_the_promise_is_tried_again)
 {
 	have_on_both(&a);
-	bindings_up(&b, P, true);
+	bindings_up(&b, P, BUS_BINDINGS_LOST);
 	expect_sent(P, BINDING_BIND, &a);
 	bindings_outcome(&b, P, &a, BUS_BIND_REFUSED);
 	ck_assert_uint_eq(bindings_owed(&b, P), 0);
@@ -225,7 +239,7 @@ START_TEST(core_starts_anew_and_finds_what_is_still_there)
 {
 	have_on_both(&a);
 	have_on_both(&c);
-	bindings_up(&b, F, true);
+	bindings_up(&b, F, BUS_BINDINGS_LOST);
 	bindings_forget(&b, 1000);
 	expect_idle(P); /* spare */
 	expect_idle(F);
@@ -245,7 +259,7 @@ START_TEST(restored_keys_are_there)
 {
 	ck_assert_int_eq(bindings_restored(&b, P, &a, true, 1000), 0);
 	ck_assert_int_eq(bindings_restored(&b, P, &c, false, 1000), 0);
-	bindings_up(&b, P, false);
+	bindings_up(&b, P, BUS_BINDINGS_KEPT);
 	expect_idle(P);
 	ck_assert_uint_eq(bindings_owed(&b, F), 1);
 	have(F, &a);
@@ -268,7 +282,7 @@ END_TEST
 
 CHECK_MAIN_WITH("bus.bindings", setup, teardown, the_next_operation, a_key_is_bound_on_both_and_unbound_on_both,
                 a_side_that_was_away_owes_what_was_promised, a_side_that_lost_all_owes_all,
-                one_that_kept_all_owes_nothing, what_is_unknown_is_done_again,
-                unbound_while_a_side_is_away_is_unbound_there_later, binds_go_before_unbinds,
-                a_refusal_undoes_the_other_side, a_refusal_after_the_promise_is_tried_again,
+                a_side_that_is_unsure_owes_all_and_unbinds_the_rest, one_that_kept_all_owes_nothing,
+                what_is_unknown_is_done_again, unbound_while_a_side_is_away_is_unbound_there_later,
+                binds_go_before_unbinds, a_refusal_undoes_the_other_side, a_refusal_after_the_promise_is_tried_again,
                 core_starts_anew_and_finds_what_is_still_there, restored_keys_are_there, the_oldest_operation_is_known)

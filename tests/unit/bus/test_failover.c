@@ -158,6 +158,24 @@ START_TEST(a_join_on_a_frozen_primary)
 }
 END_TEST
 
+/* Binds wait behind one another, each longer than an answer may take; but answers come. */
+START_TEST(a_primary_that_is_slow_to_bind_is_not_doubted)
+{
+	grid_open(31);
+	RUN_UNTIL(all_on("primary"), 20000);
+	grid_run(1000);
+	brokers[SIDE_PRIMARY].bind_takes_ms = 1000;
+	for (int key = 0; key < KEYS; key++)
+		nodes[1].members[key].wanted = true;
+	for (int key = 0; key < KEYS; key++) {
+		RUN_UNTIL(nodes[1].members[key].has == YES || !all_on("primary"), 1500);
+		ck_assert(all_on("primary"));
+	}
+	ck_assert(link_of(SIDE_PRIMARY, 1)->bound[KEYS - 1]);
+	grid_close();
+}
+END_TEST
+
 START_TEST(a_blocked_primary)
 {
 	grid_up(7);
@@ -712,6 +730,7 @@ int main(void)
 	    a_killed_primary,
 	    a_frozen_primary,
 	    a_join_on_a_frozen_primary,
+	    a_primary_that_is_slow_to_bind_is_not_doubted,
 	    a_blocked_primary,
 	    a_blocked_primary_and_no_fallback,
 	    both_away_for_longer_than_anybody_remembers,

@@ -50,7 +50,7 @@ static bool stub_turn(void *impl, uint64_t now_ms)
 	struct stub *s = impl;
 
 	(void)now_ms;
-	bus_up_state(s->bus, BUS_UP, false);
+	bus_up_state(s->bus, BUS_UP, BUS_BINDINGS_KEPT);
 	return false;
 }
 
@@ -74,9 +74,9 @@ static const struct bus_driver driver = {.name = "stub",
                                          .stored_fetch = stub_fetch,
                                          .stored_moved = stub_moved};
 
-static void on_state(void *ctx, enum bus_state state, bool lost)
+static void on_state(void *ctx, enum bus_state state, enum bus_bindings bindings)
 {
-	(void)ctx, (void)state, (void)lost;
+	(void)ctx, (void)state, (void)bindings;
 }
 
 static void open_stub(struct stub *s, const char *labels)

@@ -167,10 +167,10 @@ static inline void setup(void)
 	memset(conns, 0, sizeof(conns));
 }
 
-static inline void bus_goes(enum bus_state state, bool bindings_lost)
+static inline void bus_goes(enum bus_state state, enum bus_bindings bindings)
 {
 	fake_bus.state = state;
-	hub_upcalls.state(hub, state, bindings_lost);
+	hub_upcalls.state(hub, state, bindings);
 	hub_flush(hub);
 }
 
@@ -239,6 +239,7 @@ static inline void teardown(void)
 		hang_up(&conns[i]);
 	while (fake_bus.n_publications)
 		answer_publish(BUS_FAILED);
+	fake_bus.state = BUS_DOWN;
 	while (fake_bus.n_binds)
 		answer_bind(BUS_BIND_LOST);
 	hub_set_bus(hub, NULL);

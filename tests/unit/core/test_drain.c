@@ -11,7 +11,7 @@ START_TEST(draining_says_bye_to_all_and_to_newcomers)
 {
 	const char *why;
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("42");
 	ck_assert(hub_ready(hub, &why));
 	hub_drain(hub, now);
@@ -28,7 +28,7 @@ END_TEST
 START_TEST(publishes_under_way_are_answered_first)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *busy = welcomed("1"), *idle = welcomed("2");
 	fake_bus.publish_room = 1;
 	say(busy, "{\"op\":\"publish\",\"room\":\"r\",\"data\":1,\"ref\":1}");
@@ -54,7 +54,7 @@ END_TEST
 START_TEST(an_answer_that_does_not_come_is_not_waited_for_for_ever)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("1");
 	say(c, "{\"op\":\"publish\",\"room\":\"r\",\"data\":1,\"ref\":1}");
 	drain();
@@ -70,7 +70,7 @@ START_TEST(who_is_still_here_is_still_notified)
 {
 	const struct message m = {.body = STR("1")};
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("1"), *gone = welcomed("2");
 	say(c, "{\"op\":\"publish\",\"room\":\"r\",\"data\":1,\"ref\":1}");
 	gone->stuck = true;
@@ -99,7 +99,7 @@ START_TEST(retries_are_spread_evenly)
 	enum { CLIENTS = 40, SLICES = 4 };
 	unsigned slices[SLICES] = {0};
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	for (int i = 0; i < CLIENTS; i++)
 		welcomed("1");
 	drain();
@@ -118,7 +118,7 @@ START_TEST(without_a_spread_all_may_come_at_once)
 {
 	setup();
 	config.drain.spread = 0;
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("1"), *other = welcomed("2");
 	drain();
 	expect_out(c, "\"retry_ms\":0}");

@@ -5,7 +5,7 @@ START_TEST(messages_reach_members_and_strays_are_told_apart)
 {
 	struct message m = {.body = STR("{}"), .id = STR("i1"), .from = STR("9")};
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *a = welcomed("42"), *b = welcomed("42"), *other = welcomed("43");
 	deliver_message(KEY_USER, "42", &m);
 	ck_assert_str_eq(other->out, "");
@@ -28,7 +28,7 @@ END_TEST
 START_TEST(echo_false_skips_the_sender_only)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *a = welcomed("1"), *b = welcomed("2");
 	say(a, "{\"op\":\"join\",\"room\":\"r\"}");
 	answer_bind(BUS_BIND_OK);
@@ -47,7 +47,7 @@ START_TEST(an_expired_delivery_goes_to_nobody)
 {
 	struct message m = {.body = STR("1"), .expires_ms = 5};
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("42");
 	struct bus_delivery *d = new_delivery(KEY_USER, "42", &m);
 	advance(5);
@@ -64,7 +64,7 @@ START_TEST(a_client_that_does_not_read_is_closed_and_the_others_miss_nothing)
 	struct message m = {.body = {body, sizeof(body)}};
 	setup();
 	memset(body, '1', sizeof(body));
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *slow = welcomed("42"), *quick = welcomed("42");
 	slow->stuck = true;
 	for (int i = 0; i < 10; i++)
@@ -85,7 +85,7 @@ START_TEST(a_burst_larger_than_the_queue_does_not_make_a_client_slow)
 	struct bus_delivery *burst[10];
 	setup();
 	memset(body, '1', sizeof(body));
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("42");
 	for (size_t i = 0; i < GRID_ARRAY_LEN(burst); i++)
 		burst[i] = new_delivery(KEY_USER, "42", &m);
@@ -103,7 +103,7 @@ START_TEST(what_no_queue_can_hold_closes_nobody)
 	const struct message m = {.body = {body, sizeof(body)}};
 	setup();
 	memset(body, '1', sizeof(body));
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("42");
 	say(c, "{\"op\":\"join\",\"room\":\"r\"}");
 	answer_bind(BUS_BIND_OK);
@@ -149,7 +149,7 @@ static size_t count_data(const struct fake_conn *c)
 START_TEST(a_notification_is_settled_when_the_socket_has_taken_it)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	welcomed("42");
 	struct bus_delivery *d = new_delivery(KEY_USER, "42", &one);
 	int wanted = flushes_wanted;
@@ -165,7 +165,7 @@ END_TEST
 START_TEST(a_room_message_waits_for_what_came_before_it)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	welcomed("42");
 	struct bus_delivery *batch[] = {new_delivery(KEY_USER, "42", &one), new_delivery(KEY_ROOM, "nobody", &one)};
 	hub_upcalls.message(hub, batch, 2);
@@ -180,7 +180,7 @@ END_TEST
 START_TEST(what_a_slow_client_has_not_taken_is_handed_over_in_time)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("42");
 	c->stuck = true;
 	notify("42", &one);
@@ -201,7 +201,7 @@ END_TEST
 START_TEST(what_a_slow_client_takes_later_is_settled_then)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("42");
 	c->stuck = true;
 	notify("42", &one);
@@ -223,7 +223,7 @@ START_TEST(what_was_dropped_with_a_too_slow_client_is_not_lost)
 	const struct message large = {.body = {body, sizeof(body)}};
 	setup();
 	memset(body, '1', sizeof(body));
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("42");
 	c->stuck = true;
 	notify("42", &large);
@@ -241,7 +241,7 @@ END_TEST
 START_TEST(what_was_queued_for_a_lost_client_waits_for_the_next)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("42");
 	c->stuck = true;
 	notify("42", &one);
@@ -262,7 +262,7 @@ END_TEST
 START_TEST(who_comes_back_over_a_new_bind_gets_what_waited)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	hang_up(welcomed("42"));
 	notify("42", &one);
 	advance(3000);
@@ -282,16 +282,16 @@ END_TEST
 START_TEST(who_comes_while_the_bus_is_down_gets_what_waited_and_what_comes)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	hang_up(welcomed("42"));
 	notify("42", &one);
 	advance(2000);
 	fake_bus.state = BUS_DOWN;
 	answer_bind(BUS_BIND_LOST); /* the unbind: it may still be bound */
-	bus_goes(BUS_DOWN, false);
+	bus_goes(BUS_DOWN, BUS_BINDINGS_KEPT);
 	struct fake_conn *c = connect_as("42");
 	ck_assert_ptr_nonnull(strstr(c->out, "\"bound\":false}"));
-	bus_goes(BUS_UP, false);
+	bus_goes(BUS_UP, BUS_BINDINGS_KEPT);
 	notify("42", &two); /* before the bind was answered */
 	answer_bind(BUS_BIND_OK);
 	notify("42", &three);
@@ -304,7 +304,7 @@ END_TEST
 START_TEST(another_session_of_the_user_is_enough)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *slow = welcomed("42");
 	slow->stuck = true;
 	notify("42", &one);
@@ -322,7 +322,7 @@ END_TEST
 START_TEST(with_cc_only_the_absent_ones_copy_is_handed_over)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("2");
 	const struct key keys[] = {key_named(KEY_USER, "1"), key_named(KEY_USER, "2"), key_named(KEY_USER, "3")};
 	deliver(new_delivery_to(keys, 3, &one));
@@ -343,7 +343,7 @@ END_TEST
 START_TEST(a_room_with_members_does_not_settle_an_absent_users_copy)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("1");
 	say(c, "{\"op\":\"join\",\"room\":\"r\"}");
 	answer_bind(BUS_BIND_OK);
@@ -362,7 +362,7 @@ START_TEST(ones_own_message_without_echo_is_not_kept)
 {
 	const struct message stuck = {.body = STR("1")};
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("42");
 	say(c, "{\"op\":\"publish\",\"user\":\"42\",\"data\":1,\"echo\":false}");
 	struct message m = fake_bus.publications[0]->message;
@@ -378,7 +378,7 @@ END_TEST
 START_TEST(the_oldest_that_waits_makes_room)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *slow = welcomed("42");
 	slow->stuck = true;
 	for (int i = 0; i < 7; i++)
@@ -395,7 +395,7 @@ START_TEST(the_time_of_coming_back_begins_when_one_can)
 	setup();
 	config.stray.hold_at_start = 30000;
 	advance(100000); /* the broker is not there yet */
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	notify("42", &one);
 	advance(29000);
 	ck_assert_uint_eq(fake_bus.n_settled, 0);
@@ -409,7 +409,7 @@ START_TEST(what_expires_while_it_waits_is_dropped)
 {
 	const struct message m = {.body = STR("1"), .expires_ms = 1000};
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	hang_up(welcomed("42"));
 	notify("42", &m);
 	advance(1000);
@@ -427,7 +427,7 @@ START_TEST(who_comes_back_to_more_than_his_queue_holds_is_not_too_slow)
 	const struct message large = {.body = {body, sizeof(body)}};
 	setup();
 	memset(body, '1', sizeof(body));
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	hang_up(welcomed("42"));
 	for (int i = 0; i < 4; i++)
 		notify("42", &large);
@@ -444,7 +444,7 @@ END_TEST
 START_TEST(what_waits_at_the_end_is_left_to_the_bus)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *slow = welcomed("42");
 	slow->stuck = true;
 	struct bus_delivery *waits = new_delivery(KEY_USER, "42", &one);

@@ -5,7 +5,7 @@
 START_TEST(welcome_waits_for_the_users_key)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = connect_as("42");
 	ck_assert_str_eq(c->out, "");
 	ck_assert(c->paused);
@@ -21,7 +21,7 @@ END_TEST
 START_TEST(a_second_session_of_a_user_is_welcome_at_once)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	welcomed("42");
 	expect_out(connect_as("42"), "\"op\":\"welcome\"");
 	ck_assert_uint_eq(fake_bus.n_binds, 0);
@@ -42,8 +42,8 @@ END_TEST
 START_TEST(while_the_bus_is_down_welcome_says_not_bound)
 {
 	setup();
-	bus_goes(BUS_UP, true);
-	bus_goes(BUS_DOWN, false);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
+	bus_goes(BUS_DOWN, BUS_BINDINGS_KEPT);
 	expect_out(connect_as("42"), "\"bound\":false}");
 	teardown();
 }
@@ -52,16 +52,16 @@ END_TEST
 START_TEST(a_link_lost_before_the_answer_does_not_keep_anybody_waiting)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *ready = welcomed("1"), *opening = connect_as("2");
 	say(ready, "{\"op\":\"join\",\"room\":\"r\",\"ref\":7}");
 	fake_bus.state = BUS_DOWN; /* the outcomes come before the state */
 	answer_bind(BUS_BIND_LOST);
 	answer_bind(BUS_BIND_LOST);
-	bus_goes(BUS_DOWN, false);
+	bus_goes(BUS_DOWN, BUS_BINDINGS_KEPT);
 	expect_out(opening, "\"bound\":false}");
 	expect_out(ready, "{\"op\":\"error\",\"ref\":7,\"code\":\"unavailable\"");
-	bus_goes(BUS_UP, false);
+	bus_goes(BUS_UP, BUS_BINDINGS_KEPT);
 	advance(100);
 	ck_assert_uint_eq(fake_bus.n_binds, 2); /* user.2 is bound; room.r, of whom nobody knows, unbound */
 	teardown();
@@ -71,7 +71,7 @@ END_TEST
 START_TEST(no_or_bad_names_are_unauthorized)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = connect_as(NULL);
 	ck_assert_int_eq(c->close_code, CLOSE_UNAUTHORIZED);
 	expect_out(c, "\"code\":\"unauthorized\"");
@@ -86,7 +86,7 @@ START_TEST(join_is_answered_after_the_binding_and_before_any_push)
 {
 	struct message m = {.body = STR("1")};
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("1");
 	say(c, "{\"op\":\"join\",\"room\":\"r\",\"ref\":\"a\"}");
 	say(c, "{\"op\":\"join\",\"room\":\"r\",\"ref\":\"b\"}");
@@ -106,7 +106,7 @@ END_TEST
 START_TEST(join_again_is_ok_again_and_the_limit_holds)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("1");
 	say(c, "{\"op\":\"join\",\"room\":\"a\"}");
 	say(c, "{\"op\":\"join\",\"room\":\"b\"}");
@@ -132,7 +132,7 @@ END_TEST
 START_TEST(asking_for_a_room_again_and_again_does_not_pile_up)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("1");
 	for (int i = 0; i < TOPICS_WAITERS_MAX; i++)
 		say(c, "{\"op\":\"join\",\"room\":\"a\",\"ref\":1}");
@@ -150,7 +150,7 @@ END_TEST
 START_TEST(leave_before_the_join_was_done_answers_both)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("1");
 	say(c, "{\"op\":\"join\",\"room\":\"r\",\"ref\":1}");
 	say(c, "{\"op\":\"leave\",\"room\":\"r\",\"ref\":2}");
@@ -163,7 +163,7 @@ END_TEST
 START_TEST(a_refused_bind_is_an_error_to_that_joiner_alone)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *a = welcomed("1"), *b = welcomed("2");
 	say(a, "{\"op\":\"join\",\"room\":\"no\",\"ref\":1}");
 	say(b, "{\"op\":\"join\",\"room\":\"yes\",\"ref\":1}");
@@ -182,7 +182,7 @@ END_TEST
 START_TEST(publish_is_answered_when_confirmed_with_the_id_that_travels)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("7");
 	say(c, "{\"op\":\"publish\",\"room\":\"r\",\"data\":{\"a\": 1.0},\"type\":\"chat\",\"ref\":1}");
 	ck_assert_str_eq(c->out, "");
@@ -226,7 +226,7 @@ START_TEST(bad_publishes_are_named)
 	    {"{\"op\":\"ping\"", "bad_json"},
 	};
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("7");
 	for (size_t i = 0; i < GRID_ARRAY_LEN(cases); i++) {
 		char code[40];
@@ -242,7 +242,7 @@ END_TEST
 START_TEST(a_full_window_stops_reading_and_nothing_is_lost_or_reordered)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("7");
 	fake_bus.publish_room = 1;
 	for (int i = 0; i < 3; i++) {
@@ -266,18 +266,18 @@ END_TEST
 START_TEST(while_down_or_blocked_publish_is_unavailable)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("7");
 	fake_bus.publish_room = 1;
 	say(c, "{\"op\":\"publish\",\"room\":\"r\",\"data\":1,\"ref\":0}"); /* under way */
 	say(c, "{\"op\":\"publish\",\"room\":\"r\",\"data\":1,\"ref\":1}"); /* parked */
-	bus_goes(BUS_BLOCKED, false);
+	bus_goes(BUS_BLOCKED, BUS_BINDINGS_KEPT);
 	ck_assert_ptr_nonnull(strstr(c->out, "{\"op\":\"error\",\"ref\":0,\"code\":\"unavailable\""));
 	expect_out(c, "{\"op\":\"error\",\"ref\":1,\"code\":\"unavailable\"");
 	answer_publish(BUS_CONFIRMED); /* too late to be told */
 	ck_assert_str_eq(c->out, "");
 	ck_assert(!c->paused);
-	bus_goes(BUS_DOWN, false);
+	bus_goes(BUS_DOWN, BUS_BINDINGS_KEPT);
 	say(c, "{\"op\":\"publish\",\"room\":\"r\",\"data\":1,\"ref\":2}");
 	expect_out(c, "{\"op\":\"error\",\"ref\":2,\"code\":\"unavailable\"");
 	say(c, "{\"op\":\"join\",\"room\":\"r\",\"ref\":3}");
@@ -290,7 +290,7 @@ END_TEST
 START_TEST(an_unconfirmed_publish_times_out_once)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("7");
 	say(c, "{\"op\":\"publish\",\"room\":\"r\",\"data\":1,\"ref\":1}");
 	advance(9999);
@@ -306,7 +306,7 @@ END_TEST
 START_TEST(a_session_that_left_is_not_answered)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("7");
 	fake_bus.publish_room = 1;
 	say(c, "{\"op\":\"publish\",\"room\":\"r\",\"data\":1,\"ref\":1}");
@@ -321,7 +321,7 @@ END_TEST
 START_TEST(endless_bad_requests_end_in_4005)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("42");
 	for (int i = 0; i < 100; i++) {
 		say(c, "nonsense");
@@ -337,15 +337,15 @@ END_TEST
 START_TEST(after_lost_bindings_all_that_is_present_is_bound_again)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("42");
 	say(c, "{\"op\":\"join\",\"room\":\"r\"}");
 	answer_bind(BUS_BIND_OK);
-	bus_goes(BUS_DOWN, false);
-	bus_goes(BUS_UP, false);
+	bus_goes(BUS_DOWN, BUS_BINDINGS_KEPT);
+	bus_goes(BUS_UP, BUS_BINDINGS_KEPT);
 	ck_assert_uint_eq(fake_bus.n_binds, 0);
-	bus_goes(BUS_DOWN, false);
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_DOWN, BUS_BINDINGS_KEPT);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	ck_assert_uint_eq(fake_bus.n_binds, 2);
 	ck_assert_str_eq(fake_bus.binds[0].text, "user.42");
 	ck_assert_str_eq(fake_bus.binds[1].text, "room.r");
@@ -364,7 +364,7 @@ START_TEST(who_comes_back_after_a_restart_finds_all_bound)
 	setup();
 	restore(KEY_USER, "42");
 	restore(KEY_ROOM, "r");
-	bus_goes(BUS_UP, false);
+	bus_goes(BUS_UP, BUS_BINDINGS_KEPT);
 	struct fake_conn *c = connect_as("42");
 	expect_out(c, "\"op\":\"welcome\"");
 	say(c, "{\"op\":\"join\",\"room\":\"r\",\"ref\":1}");
@@ -380,7 +380,7 @@ START_TEST(what_waited_for_a_user_since_the_restart_is_his)
 	const struct message m = {.body = STR("1")};
 	setup();
 	restore(KEY_USER, "42");
-	bus_goes(BUS_UP, false);
+	bus_goes(BUS_UP, BUS_BINDINGS_KEPT);
 	deliver_message(KEY_USER, "42", &m);
 	expect_out(connect_as("42"), "\"data\":1}");
 	ck_assert_int_eq(fake_bus.settled[0], BUS_ACCEPTED);
@@ -397,7 +397,7 @@ START_TEST(what_nobody_comes_back_to_is_unbound_at_the_pace_of_unbinds)
 		snprintf(name, sizeof(name), "r%d", i);
 		restore(i % 2 ? KEY_USER : KEY_ROOM, name);
 	}
-	bus_goes(BUS_UP, false);
+	bus_goes(BUS_UP, BUS_BINDINGS_KEPT);
 	advance(59999);
 	ck_assert_uint_eq(fake_bus.n_unbinds, 0);
 	advance(1);
@@ -408,15 +408,27 @@ START_TEST(what_nobody_comes_back_to_is_unbound_at_the_pace_of_unbinds)
 }
 END_TEST
 
+START_TEST(restored_and_unsure_is_bound_for_those_who_come_back)
+{
+	setup();
+	restore(KEY_USER, "42");
+	restore(KEY_ROOM, "r");
+	bus_goes(BUS_UP, BUS_BINDINGS_UNSURE);
+	ck_assert_uint_eq(fake_bus.n_binds, 2);
+	ck_assert_uint_eq(fake_bus.n_unbinds, 0);
+	teardown();
+}
+END_TEST
+
 START_TEST(restored_and_then_lost_is_bound_for_those_present_only)
 {
 	setup();
 	restore(KEY_USER, "42");
 	restore(KEY_ROOM, "r");
-	bus_goes(BUS_UP, false);
+	bus_goes(BUS_UP, BUS_BINDINGS_KEPT);
 	expect_out(connect_as("42"), "\"op\":\"welcome\"");
-	bus_goes(BUS_DOWN, false);
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_DOWN, BUS_BINDINGS_KEPT);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	ck_assert_uint_eq(fake_bus.n_binds, 1);
 	ck_assert_str_eq(fake_bus.binds[0].text, "user.42");
 	ck_assert_uint_eq(fake_bus.n_unbinds, 0);
@@ -427,7 +439,7 @@ END_TEST
 START_TEST(unbinds_are_paced)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	config.linger.unbind_rate = 10;
 	for (int i = 0; i < 30; i++) {
 		char user[8];
@@ -448,7 +460,7 @@ END_TEST
 START_TEST(ping_answers_with_the_time)
 {
 	setup();
-	bus_goes(BUS_UP, true);
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	struct fake_conn *c = welcomed("42");
 	say(c, "{\"op\":\"ping\"}");
 	expect_out(c, "{\"op\":\"ok\",\"ts\":1790000000000}");
@@ -470,4 +482,5 @@ CHECK_MAIN("core.hub", welcome_waits_for_the_users_key, a_second_session_of_a_us
            after_lost_bindings_all_that_is_present_is_bound_again, unbinds_are_paced,
            who_comes_back_after_a_restart_finds_all_bound, what_waited_for_a_user_since_the_restart_is_his,
            what_nobody_comes_back_to_is_unbound_at_the_pace_of_unbinds,
-           restored_and_then_lost_is_bound_for_those_present_only, ping_answers_with_the_time)
+           restored_and_unsure_is_bound_for_those_who_come_back, restored_and_then_lost_is_bound_for_those_present_only,
+           ping_answers_with_the_time)

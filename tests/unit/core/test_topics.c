@@ -218,6 +218,29 @@ START_TEST(lost_bindings_are_bound_anew_and_lingers_end)
 }
 END_TEST
 
+START_TEST(unsure_bindings_are_bound_anew_and_lingers_go_on)
+{
+	struct subscription *stays, *left;
+	setup();
+	bound_topic("stays", &stays);
+	bound_topic("left", &left);
+	unsubscribe(left, 0);
+	topics_bindings_unsure(&topics);
+	struct topic *here = expect_move(TOPIC_OP_BIND, "room.stays");
+	struct topic *lingers = expect_move(TOPIC_OP_BIND, "room.left");
+	expect_no_move();
+	ck_assert(!stays->waiting);
+	topics_answered(&topics, here, TOPIC_ANSWER_OK);
+	topics_answered(&topics, lingers, TOPIC_ANSWER_LOST); /* nor does one more lost link end it */
+	lingers = expect_move(TOPIC_OP_BIND, "room.left");
+	topics_answered(&topics, lingers, TOPIC_ANSWER_OK);
+	topics_tick(&topics, 1000000);
+	expect_move(TOPIC_OP_UNBIND, "room.left");
+	unsubscribe(stays, 0);
+	topics_deinit(&topics);
+}
+END_TEST
+
 START_TEST(refused_twice_is_an_error_and_once_is_not)
 {
 	setup();
@@ -562,9 +585,9 @@ CHECK_MAIN("core.topics", next_operation_is_a_function_of_wanted_and_has,
            coming_back_during_the_linger_costs_nothing, join_while_removing_binds_after_the_answer,
            leave_while_asked_lingers_once_bound, leave_before_it_was_asked_forgets_it,
            a_lost_link_makes_unknown_and_what_is_wanted_is_bound_again, lost_bindings_are_bound_anew_and_lingers_end,
-           refused_twice_is_an_error_and_once_is_not, a_refused_unbind_is_given_up_the_second_time,
-           users_go_before_rooms_and_unbinds_last, binds_do_not_leave_unbinds_behind_for_ever,
-           waiters_are_answered_in_order, a_restored_topic_is_bound_for_whoever_comes,
-           a_restored_topic_has_a_linger_of_its_own, a_topic_wanted_already_when_it_is_restored_needs_no_bind,
-           restored_topics_are_unbound_with_the_bindings,
+           unsure_bindings_are_bound_anew_and_lingers_go_on, refused_twice_is_an_error_and_once_is_not,
+           a_refused_unbind_is_given_up_the_second_time, users_go_before_rooms_and_unbinds_last,
+           binds_do_not_leave_unbinds_behind_for_ever, waiters_are_answered_in_order,
+           a_restored_topic_is_bound_for_whoever_comes, a_restored_topic_has_a_linger_of_its_own,
+           a_topic_wanted_already_when_it_is_restored_needs_no_bind, restored_topics_are_unbound_with_the_bindings,
            whatever_happens_it_comes_to_rest_with_just_what_is_wanted_bound)
