@@ -9,6 +9,7 @@ from .scenarios import SCENARIOS
 from .svg import Picture
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 760, 220, 90, 64, 30
+PLOT_LEFT, PLOT_RIGHT = 70, 236
 KINDS = {"local": "ours", "rabbitmq": "ours2", "redis": "ours", "limit": "limit", "limit-batch": "limit", "nats": "c1",
          "nchan": "c2", "bridge": "c3", "socketio": "c4"}
 TITLES = {name: contender.title for scenario in SCENARIOS for name, contender in scenario.contenders.items()}
@@ -36,13 +37,13 @@ def _rows(results, scenario, measure, base=1.0, leave_out=()):
     return sorted(rows, key=lambda row: row.value)
 
 
-def bars(title, unit, rows, mark: Optional[tuple] = None):
-    """Lying bars with the range of the rounds; `mark`: (value, what it is), drawn across."""
+def bars(title, unit, rows, mark: Optional[float] = None):
+    """Lying bars with the range of the rounds; `mark`: what they must not be above, drawn across."""
     height = TOP + ROW * len(rows) + 40
     picture = Picture(WIDTH, height, title)
     picture.text(16, 26, title, "title")
-    picture.text(16, 46, unit, "faint")
-    most = max([row.most for row in rows] + [mark[0] if mark else 0])
+    picture.text(16, 46, unit + (f"; gridnode's bar, dashed: {mark:g}" if mark else ""), "faint")
+    most = max([row.most for row in rows] + [mark or 0])
     scale = (WIDTH - LEFT - RIGHT) / most
     bottom = TOP + ROW * len(rows)
     for tick in ticks(most):
@@ -51,8 +52,7 @@ def bars(title, unit, rows, mark: Optional[tuple] = None):
     for at, row in enumerate(rows):
         _bar(picture, TOP + ROW * at, row, scale)
     if mark:
-        picture.line(LEFT + mark[0] * scale, TOP - 10, LEFT + mark[0] * scale, bottom + 2, "mark")
-        picture.text(LEFT + mark[0] * scale + 6, bottom - 6, mark[1], "faint")
+        picture.line(LEFT + mark * scale, TOP - 10, LEFT + mark * scale, bottom + 2, "mark")
     return str(picture)
 
 
@@ -66,6 +66,14 @@ def _bar(picture, y, row, scale):
 
 def number(value):
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def short(value):
+    """5 k, 2 M."""
+    for size, unit in ((1e6, " M"), (1e3, " k")):
+        if value >= size:
+            return f"{value / size:g}{unit}"
+    return f"{value:g}"
 
 
 def ticks(most, about=8):
@@ -85,8 +93,11 @@ class Log:
     def __call__(self, value):
         return self.begin + (math.log10(value) - self.least) * self.scale
 
-    def decades(self):
-        return [10 ** i for i in range(math.ceil(self.least - 1e-9), math.floor(self.most + 1e-9) + 1)]
+    def ticks(self):
+        """1, 2, 5, 10, … within."""
+        decades = range(math.floor(self.least), math.floor(self.most) + 1)
+        return [tick for decade in decades for tick in (10 ** decade, 2 * 10 ** decade, 5 * 10 ** decade)
+                if self.least - 1e-9 <= math.log10(tick) <= self.most + 1e-9]
 
 
 def curves(title, lines):
@@ -95,7 +106,7 @@ def curves(title, lines):
     picture = Picture(WIDTH, height, title)
     picture.text(16, 26, title, "title")
     points = [point for line in lines.values() for point in line]
-    x = Log(min(p[0] for p in points) / 1.2, max(p[0] for p in points) * 1.2, 70, WIDTH - 210)
+    x = Log(min(p[0] for p in points) / 1.2, max(p[0] for p in points) * 1.2, PLOT_LEFT, WIDTH - PLOT_RIGHT)
     y = Log(min(p[1] for p in points) / 1.3, max(p[1] for p in points) * 1.3, bottom, TOP - 12)
     _axes(picture, x, y, bottom)
     for at, (name, line) in enumerate(sorted(lines.items(), key=lambda item: -max(p[0] for p in item[1]))):
@@ -104,22 +115,22 @@ def curves(title, lines):
         for dot in place:
             picture.dot(*dot, KINDS.get(name, "other"))
         legend = TOP + 24 * at
-        picture.line(WIDTH - 196, legend, WIDTH - 170, legend, f"line {KINDS.get(name, 'other')}")
-        picture.text(WIDTH - 162, legend + 4, TITLES[name])
+        picture.line(WIDTH - PLOT_RIGHT + 14, legend, WIDTH - PLOT_RIGHT + 38, legend, KINDS.get(name, 'other'))
+        picture.text(WIDTH - PLOT_RIGHT + 46, legend + 4, TITLES[name])
     return str(picture)
 
 
 def _axes(picture, x, y, bottom):
-    for rate in x.decades():
+    for rate in x.ticks():
         picture.line(x(rate), TOP - 12, x(rate), bottom, "grid")
-        picture.text(x(rate), bottom + 20, f"{rate:,.0f}", "faint number", "middle")
-    for ms in y.decades():
-        picture.line(70, y(ms), WIDTH - 210, y(ms), "grid")
-        picture.text(60, y(ms) + 4, f"{ms:g}", "faint number", "end")
-    picture.line(70, bottom, WIDTH - 210, bottom, "axis")
-    picture.line(70, y(250), WIDTH - 210, y(250), "mark")
-    picture.text(76, y(250) - 5, "250 ms", "faint")
-    picture.text((70 + WIDTH - 210) / 2, bottom + 46, "deliveries/s", "faint", "middle")
+        picture.text(x(rate), bottom + 20, short(rate), "faint number", "middle")
+    for ms in y.ticks():
+        picture.line(PLOT_LEFT, y(ms), WIDTH - PLOT_RIGHT, y(ms), "grid")
+        picture.text(PLOT_LEFT - 10, y(ms) + 4, f"{ms:g}", "faint number", "end")
+    picture.line(PLOT_LEFT, bottom, WIDTH - PLOT_RIGHT, bottom, "axis")
+    picture.line(PLOT_LEFT, y(250), WIDTH - PLOT_RIGHT, y(250), "mark")
+    picture.text(PLOT_LEFT + 6, y(250) - 5, "250 ms", "faint")
+    picture.text((PLOT_LEFT + WIDTH - PLOT_RIGHT) / 2, bottom + 46, "deliveries/s", "faint", "middle")
     picture.text(16, 46, "p99 in ms", "faint")
 
 
@@ -145,14 +156,14 @@ def pictures(results):
         if most:
             drawn["cpu-highest"] = bars("The same room at the highest rate: CPU of a delivery",
                                         "as a multiple of one send() at 100 messages/s; less is better", most,
-                                        (_bar_of("room500-max", "CPU"), "bar"))
+                                        _bar_of("room500-max", "CPU"))
     lines = _first_round(results, "room500-max")
     if lines:
         drawn["latency"] = curves("One room of 500: how late the slowest hundredth is", lines)
     memory = _rows(results, "idle", "kb")
     if memory:
         drawn["memory"] = bars("Memory of an idle connection", "KB, in one room and with one user; less is better", memory,
-                               (_bar_of("idle", "memory"), ""))
+                               _bar_of("idle", "memory"))
     return drawn
 
 

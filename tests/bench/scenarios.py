@@ -8,7 +8,7 @@ from .generator import SATURATED
 from .search import highest
 
 ROOM = 500  # connections
-SLOWEST_MS = 250
+SLOWEST_MS, SLOWEST_RATE = 250, 25  # of a search
 NAMES = systems.SYSTEMS
 
 
@@ -60,7 +60,7 @@ class Highest:
         if self.found:
             self.found = highest(holds, self.found, factor=1.15, halvings=1)
         else:
-            self.found = highest(holds, self.first, halvings=3)
+            self.found = highest(holds, self.first, halvings=3, floor=SLOWEST_RATE)
         assert self.found, f"{self.system.title}: holds at no rate, {tried[-1]['why']}"
         best = next(one for one in tried if one["rate"] == self.found)
         above = [one for one in tried if one["rate"] > self.found]

@@ -18,9 +18,8 @@ text { font: 13px system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', s
 .c2 { fill: #8250df; stroke: #8250df }
 .c3 { fill: #bf3989; stroke: #bf3989 }
 .c4 { fill: #9a6700; stroke: #9a6700 }
-.line { fill: none; stroke-width: 2; stroke-linejoin: round }
+polyline { fill: none !important; stroke-width: 2; stroke-linejoin: round }
 .whisker { stroke: #24292f; stroke-width: 1.2 }
-text.name { stroke: none }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3 }
 .faint { fill: #9198a1 }
@@ -61,7 +60,7 @@ class Picture:
         self._add("circle", {"cx": x, "cy": y, "r": radius, "class_": kind})
 
     def path(self, points, kind):
-        self._add("polyline", {"points": " ".join(f"{x:.1f},{y:.1f}" for x, y in points), "class_": f"line {kind}"})
+        self._add("polyline", {"points": " ".join(f"{x:.1f},{y:.1f}" for x, y in points), "class_": kind})
 
     def __str__(self):
         head = (f'<svg xmlns="http://www.w3.org/2000/svg" width="{self.width}" height="{self.height}" '

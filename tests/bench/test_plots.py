@@ -35,19 +35,22 @@ def test_what_is_written_is_escaped():
 
 
 def test_bars_are_as_long_as_what_they_stand_for():
-    tree = parsed(plots.bars("title", "unit", [row("one", 1.0), row("four", 4.0, "other")], (2.0, "bar")))
+    tree = parsed(plots.bars("title", "unit", [row("one", 1.0), row("four", 4.0, "other")], 2.0))
     one, four = bars_of(tree)
     assert four == pytest.approx(4 * one, rel=0.01)
-    assert {"one", "four", "1.00", "4.00", "bar"} <= set(texts(tree))
+    assert {"one", "four", "1.00", "4.00", "unit; gridnode's bar, dashed: 2"} <= set(texts(tree))
 
 
 def test_curves_are_on_logarithmic_axes():
     axis = plots.Log(1, 10000, 0, 400)
     assert [axis(value) for value in (1, 10, 100, 10000)] == pytest.approx([0, 100, 200, 400])
-    assert axis.decades() == [1, 10, 100, 1000, 10000]
+    assert axis.ticks() == [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000]
+    assert [plots.short(value) for value in (500, 5000, 2000000)] == ["500", "5 k", "2 M"]
     tree = parsed(plots.curves("title", {"nats": [(1000.0, 1.0), (100000.0, 50.0)], "local": [(2000.0, 0.5)]}))
     assert {"nats-server", "gridnode, local"} <= set(texts(tree))
     assert len(list(tree.iter(f"{SVG}circle"))) == 3
+    style, = (one.text for one in tree.iter(f"{SVG}style"))
+    assert "polyline { fill: none !important" in style, "colours fill what is no line, in the dark as well"
 
 
 @pytest.mark.parametrize("most, last", [(14.0, 14), (3.5, 3.5), (0.12, 0.12), (194.0, 150)])
