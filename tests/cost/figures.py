@@ -31,7 +31,7 @@ class Figure(NamedTuple):
     limits: dict = {}     # of CALLS: at most so many
 
 
-EACH = {"allocations": 0, "copies": 1, "writes": 1, "registrations": 0}
+EACH = {"allocations": 0, "copies": 0, "writes": 1, "registrations": 0}
 EACH_OF_BURST = {"allocations": 0, "copies": 1, "writes": 1 / BURST, "registrations": 0}
 
 FIGURES = {figure.name: figure for figure in (
