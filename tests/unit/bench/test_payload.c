@@ -65,6 +65,10 @@ END_TEST
 #define K "r00000002"
 #define N "0000000000000012"
 #define T "0000000000000099"
+/* Long enough, but not ours. */
+#define BARE_NUMBERS                                                                                                   \
+	"{\"b\":\"run-1\",\"p\":3,\"k\":\"r2\",\"n\":12,\"t\":99,"                                                         \
+	"\"pad\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}"
 
 START_TEST(refuses_what_is_not_ours)
 {
@@ -85,8 +89,7 @@ START_TEST(refuses_what_is_not_ours)
 	    OURS("run-1", P, K, "0000004294967295", T),
 	    OURS("run-1", P, K, N, "-000000000000001"),
 	    OURS("run-1", P, K, N, "99999999 9999999"),
-	    "{\"b\":\"run-1\",\"p\":3,\"k\":\"r2\",\"n\":12,\"t\":99,\"pad\":"
-	    "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}",
+	    BARE_NUMBERS,
 	};
 	struct payload read;
 
