@@ -18,7 +18,7 @@ from gridtest.util import ROOT, free_port, wait_for
 from gridtest.wsproxy import TamperingProxy
 
 SETTINGS = {"linger.user": "500ms", "linger.room": "500ms"}
-PROGRAM = re.compile(r"^ +(gridbench(?: .*)?)$", re.M)
+PROGRAM = re.compile(r"^ +(gridbench(?: --.*)?)$", re.M)
 
 
 @pytest.fixture(scope="module")

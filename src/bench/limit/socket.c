@@ -198,7 +198,8 @@ static void take_opening(struct socket *socket, char **pp, size_t *np)
 	}
 	opening_accept(&answer, &opening);
 	send_answer(socket, buf_str(&answer));
-	enter_room(socket, &opening);
+	if (socket->state != SOCKET_CLOSED)
+		enter_room(socket, &opening);
 }
 
 static void take_bytes(struct socket *socket, char **pp, size_t *np)

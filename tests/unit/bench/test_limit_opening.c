@@ -8,7 +8,7 @@ static void put_request(struct buf *out, const char *path, struct ws_key *key)
 	struct dice dice = dice_of(3);
 
 	ws_key_new(key, &dice);
-	ws_handshake_put(out, "localhost", path, key);
+	ws_handshake_put(out, "localhost", path, NULL, key);
 }
 
 START_TEST(takes_a_clients_request)

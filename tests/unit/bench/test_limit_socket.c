@@ -133,7 +133,7 @@ static struct peer connect_to(const char *path)
 	ck_assert_int_eq(socket_new(&sockets, fds[0]), 0);
 	peer.fd = fds[1];
 	ws_key_new(&key, &dice);
-	ws_handshake_put(&bytes, "x", path, &key);
+	ws_handshake_put(&bytes, "x", path, NULL, &key);
 	send_bytes(&peer, &bytes);
 	turn_until_quiet();
 	ck_assert(fill(&peer));
