@@ -68,7 +68,8 @@ void payload_put(struct buf *out, struct str run, const struct payload *payload,
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
 /* Eight digits at once: pairs, then fours, then all of them are added up side by side in one register. Digit by digit
- * the six groups of a payload took 23 ns more. False: there is something else among them. */
+ * the numbers of a payload took 40 ns, twice what the whole payload takes now. False: there is something else among
+ * them. */
 static bool read_8(const char *p, uint64_t *out)
 {
 	uint64_t v;

@@ -65,6 +65,10 @@ END_TEST
 #define K "r00000002"
 #define N "0000000000000012"
 #define T "0000000000000099"
+/* Long enough, but not ours. */
+#define BARE_NUMBERS                                                                                                   \
+	"{\"b\":\"run-1\",\"p\":3,\"k\":\"r2\",\"n\":12,\"t\":99,"                                                         \
+	"\"pad\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}"
 
 START_TEST(refuses_what_is_not_ours)
 {
@@ -78,18 +82,14 @@ START_TEST(refuses_what_is_not_ours)
 	    OURS("run-1", "0000003x", K, N, T),
 	    OURS("run-1", "0000000:", K, N, T), /* the bytes beside the digits */
 	    OURS("run-1", "/0000003", K, N, T),
-	    OURS("run-1",
-	         "\xb0"
-	         "0000003",
-	         K, N, T),
+	    OURS("run-1", "\2600000003", K, N, T),
 	    OURS("run-1", "3", K, N, T),
 	    OURS("run-1", P, "r00000010", N, T), /* there are ten rooms */
 	    OURS("run-1", P, "x00000002", N, T),
 	    OURS("run-1", P, K, "0000004294967295", T),
 	    OURS("run-1", P, K, N, "-000000000000001"),
 	    OURS("run-1", P, K, N, "99999999 9999999"),
-	    "{\"b\":\"run-1\",\"p\":3,\"k\":\"r2\",\"n\":12,\"t\":99,\"pad\":"
-	    "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}",
+	    BARE_NUMBERS,
 	};
 	struct payload read;
 

@@ -44,6 +44,27 @@ START_TEST(refuses_what_is_none)
 }
 END_TEST
 
+START_TEST(leaves_names_open)
+{
+	static const struct {
+		const char *text, *path;
+	} rows[] = {
+	    {"ws://a/sub/{room}", "/sub/lobby"},
+	    {"ws://a/{user}/{room}?u={user}", "/7/lobby?u=7"},
+	    {"ws://a/{other}/{roo", "/{other}/{roo"},
+	};
+	const struct url_names names = {.room = "lobby", .user = "7"};
+	struct url url;
+
+	for (size_t i = 0; i < GRID_ARRAY_LEN(rows); i++) {
+		struct buf out GRID_CLEANUP(buf_deinit) = BUF_INIT;
+		ck_assert_int_eq(url_parse(rows[i].text, "/", &url), 0);
+		url_put_path(&url, &names, &out);
+		ck_assert(str_eq(buf_str(&out), str_from(rows[i].path)));
+	}
+}
+END_TEST
+
 START_TEST(resolves_addresses)
 {
 	struct url url;
@@ -61,4 +82,4 @@ START_TEST(resolves_addresses)
 }
 END_TEST
 
-CHECK_MAIN("bench.url", takes_urls_apart, refuses_what_is_none, resolves_addresses)
+CHECK_MAIN("bench.url", takes_urls_apart, refuses_what_is_none, leaves_names_open, resolves_addresses)
