@@ -62,28 +62,30 @@ START_TEST(a_blocked_broker_blocks_publishing_only)
 }
 END_TEST
 
-/* Whoever waits for them is told that they did not go: so they do not go when the broker reads again. More of them than
- * sockets take. */
+/* Whoever waits for them is told that they did not go: so they do not go when the broker reads again. */
 START_TEST(what_was_not_sent_when_it_blocks_is_given_up)
 {
-	enum { N = 256, SIZE = 200000 };
-	struct node *n = node_up("a", "bus.publish_window=256");
+	enum { N = 10 };
+	struct node *n = node_up("a", NULL);
 	struct key room = room_key("given.up");
-	char *body = malloc(SIZE + 1);
+	uint64_t until = harness_now() + DEADLINE_MS;
 
-	memset(body, '1', SIZE);
-	body[SIZE] = '\0';
 	node_bind(n, room);
 	ctl("-q set_vm_memory_high_watermark absolute 1");
+	node_publish(n, room, "0", 0);
+	while (!node_metric(n, "grid_rabbitmq_blocked")) /* the publisher knows, and the loop is not told before a turn */
+		ck_assert(harness_now() < until);
+	ck_assert_int_eq(node_state(n), BUS_UP);
 	for (uintptr_t token = 1; token <= N; token++)
-		node_publish(n, room, body, token);
-	WAIT_FOR(node_state(n) == BUS_BLOCKED && n->published.n == N);
+		node_publish(n, room, "\"unsent\"", token);
+	WAIT_FOR(node_state(n) == BUS_BLOCKED);
 	ctl("-q set_vm_memory_high_watermark 0.6");
 	WAIT_FOR(node_state(n) == BUS_UP);
 	node_publish(n, room, "\"after\"", N + 1);
 	WAIT_FOR(node_messages(n, &room, "after") == 1);
-	ck_assert_uint_lt(n->messages.n, N);
-	free(body);
+	ck_assert_uint_eq(node_messages(n, &room, "unsent"), 0);
+	for (uintptr_t token = 1; token <= N; token++)
+		ck_assert_int_eq(node_result(n, token), BUS_FAILED);
 	node_close(n);
 }
 END_TEST
