@@ -62,6 +62,12 @@ def test_a_gap_that_is_too_long():
     assert report.Outcome(case(gap=1.2, fallback=True), result()).row()[-3:] == ["1.2 s", "1.2 s", "lost, doubled"]
 
 
+def test_the_fallback_is_measured_with_two_nodes_and_with_three():
+    assert report.Outcome(case(fallback=True, nodes=3), result()).row()[:2] == ["something `breaks`", "3"]
+    behind = [one for one in CASES if one.fallback]
+    assert [one.nodes for one in behind] == [2, 3] * (len(behind) // 2)
+
+
 def test_what_was_not_promised_is_shown_and_no_failure():
     outcome = report.Outcome(case((DOUBLED,)), result(users_lost=3, rooms_disordered=1))
     assert outcome.broken == []
