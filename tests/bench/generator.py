@@ -94,16 +94,21 @@ def problems(result):
         found.append(f"{result['connections']['reconnects']} connections lost")
     if result["generator"]["saturated"]:
         found.append(SATURATED)
+    if "node" not in result.get("processes", {}):
+        found.append("a process that was measured has ended")
     return found
+
+
+def cpu_us(process):
+    """Of a delivery; None when there is no such process."""
+    return process["cpu_us_per_delivery"] if process else None
 
 
 def measures(result):
     """What is taken from a result, with `problems`."""
-    node = result["processes"]["node"]
-    beside = result["processes"].get("beside")
+    processes = result.get("processes", {})
     delivery, ack = result["latency_ms"]["delivery"], result["latency_ms"]["ack"]
-    return {"cpu_us": node["cpu_us_per_delivery"],
-            "beside_us": beside["cpu_us_per_delivery"] if beside else None,
+    return {"cpu_us": cpu_us(processes.get("node")), "beside_us": cpu_us(processes.get("beside")),
             "per_s": result["deliveries"]["per_s"],
             "p50_ms": delivery["p50"], "p99_ms": delivery["p99"], "ack_p99_ms": ack["p99"],
             "generator": result["generator"]["cpu_share"],

@@ -91,6 +91,7 @@ class AtRateOf:
         self.system, self.other = system, other
 
     def __call__(self, place):
+        assert self.other.found, f"no rate of {self.other.system.title} is known"
         return generator.measures(runs.run_system(place, self.system, "room500-max", rate=round(self.other.found * 0.9)))
 
 

@@ -43,5 +43,10 @@ def test_what_is_not_believed(change, problem):
     assert generator.memory(result(**change))["problems"] == [problem]
 
 
+def test_a_server_that_has_ended_was_not_measured():
+    found = generator.measures({**result(), "processes": {}})
+    assert found["cpu_us"] is None and found["problems"] == ["a process that was measured has ended"]
+
+
 def test_options_become_arguments():
     assert list(generator.arguments({"rate": 5, "watch": ["a=1", "b=2+3"]})) == ["--rate=5", "--watch=a=1", "--watch=b=2+3"]
