@@ -54,6 +54,24 @@ START_TEST(wakes_once_until_looked_at)
 }
 END_TEST
 
+START_TEST(does_not_wake_who_will_look_by_itself)
+{
+	atomic_int wakes = 0;
+	struct mailbox *m = mailbox_new(8, count_wake, &wakes);
+	int x;
+	void *got[8];
+
+	mailbox_doze(m);
+	ck_assert_int_eq(mailbox_push(m, &x), 0);
+	ck_assert_int_eq(mailbox_push(m, &x), 0);
+	ck_assert_int_eq(wakes, 0);
+	ck_assert_uint_eq(mailbox_pop(m, got, 8), 2);
+	ck_assert_int_eq(mailbox_push(m, &x), 0);
+	ck_assert_int_eq(wakes, 1);
+	mailbox_free(m);
+}
+END_TEST
+
 #define CROSSING 200000
 
 static void wake_fd(void *arg)
@@ -97,5 +115,5 @@ START_TEST(crosses_threads_in_order_without_losing_a_wake_up)
 }
 END_TEST
 
-CHECK_MAIN("base.mailbox", keeps_order_and_bounds, wakes_once_until_looked_at,
+CHECK_MAIN("base.mailbox", keeps_order_and_bounds, wakes_once_until_looked_at, does_not_wake_who_will_look_by_itself,
            crosses_threads_in_order_without_losing_a_wake_up)

@@ -46,4 +46,22 @@ START_TEST(charges_bytes_and_gives_back_references)
 }
 END_TEST
 
-CHECK_MAIN("core.outq", keeps_order_across_growth_and_wrap, charges_bytes_and_gives_back_references)
+START_TEST(allocates_nothing_for_a_single_frame)
+{
+	struct outq q = {0};
+	struct msgbuf *first = msgbuf_new(10), *second = msgbuf_new(20);
+
+	ck_assert_int_eq(outq_push(&q, first), 0);
+	ck_assert_uint_eq(q.cap, 0);
+	ck_assert_ptr_eq(outq_peek(&q), first);
+	ck_assert_int_eq(outq_push(&q, second), 0); /* the first one moves to a ring */
+	ck_assert_ptr_eq(outq_pop(&q), first);
+	ck_assert_ptr_eq(outq_pop(&q), second);
+	ck_assert_uint_eq(q.cap, 0);
+	msgbuf_unref(first);
+	msgbuf_unref(second);
+}
+END_TEST
+
+CHECK_MAIN("core.outq", keeps_order_across_growth_and_wrap, allocates_nothing_for_a_single_frame,
+           charges_bytes_and_gives_back_references)
