@@ -19,7 +19,7 @@ enum {
 };
 
 struct transport {
-	/* Some session has frames to send: call hub_flush() when nothing is left to read, within 2 ms. */
+	/* Some session has frames to send: call hub_flush() when nothing is left to read, before long. */
 	void (*flush_soon)(void *ctx);
 	/* This session has frames: take them with session_gather() and send; what the socket does not take stays in the
 	 * session until it is writable. Called from hub_flush(), and when a session's queue is full. */

@@ -12,7 +12,6 @@
 #include "net/sock.h"
 #include "net/ws.h"
 
-#define FLUSH_DELAY_S 0.002
 #define TICK_MS 1000
 
 /* ---- libwebsockets ---- */
@@ -64,38 +63,18 @@ static int context_open(struct server *server)
 
 /* ---- flushing ---- */
 
-static void flush_now(struct server *server)
+static void flush(void *arg)
 {
-	ev_idle_stop(server->ev, &server->flush_idle);
-	ev_timer_stop(server->ev, &server->flush_due);
+	struct server *server = arg;
 	if (server->hub && !server->dying)
 		hub_flush(server->hub);
 }
 
-static void on_flush_idle(struct ev_loop *ev, struct ev_idle *idle, int revents)
-{
-	(void)ev;
-	(void)revents;
-	flush_now(idle->data);
-}
-
-static void on_flush_due(struct ev_loop *ev, struct ev_timer *timer, int revents)
-{
-	(void)ev;
-	(void)revents;
-	flush_now(timer->data);
-}
-
-/* As long as there is something to read, there may be more to send to the same sockets, and it goes out together; but
- * not later than 2 ms from now. */
 static void flush_soon(void *ctx)
 {
 	struct server *server = ctx;
-	if (ev_is_active(&server->flush_idle) || server->dying)
-		return;
-	ev_idle_start(server->ev, &server->flush_idle);
-	ev_timer_set(&server->flush_due, FLUSH_DELAY_S, 0.);
-	ev_timer_start(server->ev, &server->flush_due);
+	if (!server->dying)
+		flusher_soon(&server->flusher);
 }
 
 const struct transport server_transport = {
@@ -139,11 +118,7 @@ static int server_init(struct server *server)
 		return -ENOMEM;
 	wheel_init(&server->doors, TICK_MS, now_ms);
 	wheel_init(&server->conns, TICK_MS, now_ms);
-	ev_idle_init(&server->flush_idle, on_flush_idle);
-	ev_set_priority(&server->flush_idle, EV_MINPRI);
-	server->flush_idle.data = server;
-	ev_timer_init(&server->flush_due, on_flush_due, FLUSH_DELAY_S, 0.);
-	server->flush_due.data = server;
+	flusher_init(&server->flusher, server->ev, flush, server);
 	int r = loop_timer_new(server->env.loop, TICK_MS, on_tick, server, &server->tick);
 	if (r == 0)
 		r = context_open(server);
@@ -216,10 +191,7 @@ struct server *server_free(struct server *server)
 		lws_context_destroy(server->lws); /* every websocket ends here, with session_closed() */
 	if (server->tick)
 		loop_timer_free(server->tick);
-	if (server->ev) {
-		ev_idle_stop(server->ev, &server->flush_idle);
-		ev_timer_stop(server->ev, &server->flush_due);
-	}
+	flusher_stop(&server->flusher);
 	metrics_remove(server->env.metrics, &server->metrics);
 	addr_trust_deinit(&server->trust);
 	msgbuf_unref(server->ping);

@@ -19,6 +19,7 @@
 #include "base/wheel.h"
 #include "net/addr.h"
 #include "net/counters.h"
+#include "net/flush.h"
 #include "net/server.h"
 
 #define SUBPROTOCOL "grid.v1.json"
@@ -50,8 +51,7 @@ struct server {
 	struct msgbuf *ping;
 	bool dying; /* server_free() has begun: no more output */
 
-	struct ev_idle flush_idle; /* nothing left to read, or */
-	struct ev_timer flush_due; /* 2 ms after flush_soon(): hub_flush() */
+	struct flusher flusher; /* hub_flush() */
 
 	struct net_counters counters;
 	struct metric_set metrics;

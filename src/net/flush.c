@@ -1,0 +1,75 @@
+#include "net/flush.h"
+
+#include "base/clock.h"
+
+/* ---- the pace ---- */
+
+uint64_t flush_pace_rest_us(const struct flush_pace *pace, uint64_t now_us)
+{
+	uint64_t rest = pace->rested_us > now_us ? pace->rested_us - now_us : 0;
+	return rest < FLUSH_REST_MIN_US ? 0 : rest;
+}
+
+void flush_pace_flushed(struct flush_pace *pace, uint64_t began_us, uint64_t ended_us)
+{
+	uint64_t rest = (ended_us - began_us) * FLUSH_REST;
+	pace->rested_us = ended_us + (rest < FLUSH_REST_MAX_US ? rest : FLUSH_REST_MAX_US);
+}
+
+/* ---- on the loop ---- */
+
+static void flush_now(struct flusher *f)
+{
+	uint64_t began_us = clock_mono_us();
+
+	flusher_stop(f);
+	f->flush(f->arg);
+	flush_pace_flushed(&f->pace, began_us, clock_mono_us());
+}
+
+static void on_idle(struct ev_loop *ev, struct ev_idle *idle, int revents)
+{
+	(void)ev;
+	(void)revents;
+	flush_now(idle->data);
+}
+
+static void on_due(struct ev_loop *ev, struct ev_timer *timer, int revents)
+{
+	(void)ev;
+	(void)revents;
+	flush_now(timer->data);
+}
+
+void flusher_init(struct flusher *f, struct ev_loop *ev, void (*flush)(void *arg), void *arg)
+{
+	*f = (struct flusher){.ev = ev, .flush = flush, .arg = arg};
+	ev_idle_init(&f->idle, on_idle);
+	ev_set_priority(&f->idle, EV_MINPRI);
+	f->idle.data = f;
+	ev_timer_init(&f->due, on_due, 0., 0.);
+	f->due.data = f;
+}
+
+void flusher_stop(struct flusher *f)
+{
+	if (!f->ev)
+		return;
+	ev_idle_stop(f->ev, &f->idle);
+	ev_timer_stop(f->ev, &f->due);
+}
+
+void flusher_soon(struct flusher *f)
+{
+	if (ev_is_active(&f->due))
+		return;
+	uint64_t wait_us = flush_pace_rest_us(&f->pace, clock_mono_us());
+	if (wait_us == 0) {
+		ev_idle_start(f->ev, &f->idle);
+		wait_us = FLUSH_DELAY_US;
+	} else {
+		ev_now_update(f->ev); /* a timer counts from what the loop takes for now: before that long flush */
+	}
+	ev_timer_set(&f->due, (double)wait_us / 1e6, 0.);
+	ev_timer_start(f->ev, &f->due);
+}

