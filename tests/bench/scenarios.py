@@ -98,7 +98,7 @@ class AtRateOf:
 def highest_rates():
     """The first guesses are near what each can do, to save steps."""
     searches = {name: Highest(NAMES[name], first) for name, first in (
-        ("limit-batch", 3200), ("nats", 3200), ("local", 3200), ("rabbitmq", 1600), ("nchan", 400), ("bridge", 400),
+        ("limit-batch", 12000), ("nats", 5000), ("local", 12000), ("rabbitmq", 8000), ("nchan", 400), ("bridge", 400),
         ("socketio", 200))}
     found = {name: Contender(NAMES[name].title, search, (name,)) for name, search in searches.items()}
     found["local-at-nats"] = Contender("gridnode, local, at 0.9 of nats-server's rate",

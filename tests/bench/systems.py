@@ -103,10 +103,10 @@ class Limit(System):
 
 
 class LimitBatch(Limit):
-    """What came in one turn is sent together."""
+    """What came in 5 ms is sent together."""
 
-    title = "the limit: one send a turn"
-    arguments = ("--batch",)
+    title = "the limit: one send in 5 ms"
+    arguments = ("--batch", "5ms")
 
 
 class Gridnode(System):

@@ -43,7 +43,7 @@ class Limit(Bench):
         return re.search(r"^gridbench: done too_slow=(\d+)$", self.log, re.M).group(1)
 
 
-@pytest.fixture(params=[(), ("--batch",)], ids=["each", "batch"])
+@pytest.fixture(params=[(), ("--batch", "5ms")], ids=["each", "batch"])
 def limit(request):
     with Limit(*request.param) as server:
         yield server

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench/limit/socket.h"
@@ -22,6 +23,7 @@ struct server {
 	struct sockets sockets;
 	struct source listener, signals;
 	int listen_fd, signal_fd; /* -1: none */
+	int64_t batch_ms;         /* 0: each message is sent at once */
 	bool stopping;
 };
 
@@ -59,10 +61,22 @@ static void on_signal(struct source *source, uint32_t events)
 	GRID_CONTAINER_OF(source, struct server, signals)->stopping = true;
 }
 
+/* What comes in the next while is left to lie in the sockets. */
+static void gather(const struct server *server)
+{
+	const struct timespec batch = {.tv_sec = server->batch_ms / 1000, .tv_nsec = server->batch_ms % 1000 * 1000000};
+	struct epoll_event first;
+
+	if (epoll_wait(server->sockets.epoll_fd, &first, 1, -1) == 1)
+		(void)nanosleep(&batch, NULL); /* a signal ends it, and is all that follows */
+}
+
 /* What is there is read, then what came is sent. */
 static void turn(struct server *server)
 {
 	struct epoll_event events[EVENTS_MAX];
+	if (server->batch_ms > 0)
+		gather(server);
 	int n = epoll_wait(server->sockets.epoll_fd, events, EVENTS_MAX, -1);
 
 	if (n < 0 && errno != EINTR)
@@ -103,7 +117,8 @@ static int start(struct server *server, const struct limit_options *options, con
 	server->listen_fd = server->signal_fd = -1;
 	server->listener.ready = on_connection;
 	server->signals.ready = on_signal;
-	sockets->batch = options->batch;
+	server->batch_ms = options->batch;
+	sockets->batch = options->batch > 0;
 	sockets->backlog = (uint64_t)options->backlog;
 	sockets->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (sockets->epoll_fd < 0)
@@ -182,7 +197,7 @@ static enum bench_exit run(const void *config)
 
 static const struct option rows[] = {
     OPTION_STRING(struct limit_options, listen, "127.0.0.1:5290", "HOST:PORT"),
-    OPTION_BOOL(struct limit_options, batch, "false", "one send for all that came in a turn, not for each message"),
+    OPTION_DURATION(struct limit_options, batch, "0", 0, 60000, "one send for all that came in so long; 0: for each"),
     OPTION_SIZE(struct limit_options, backlog, "4M", 1, 1 << 30, "a receiver that is behind further is closed"),
     OPTIONS_END,
 };

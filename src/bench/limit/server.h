@@ -7,7 +7,7 @@
 
 struct limit_options {
 	char *listen;
-	bool batch;
+	int64_t batch;   /* ms */
 	int64_t backlog; /* bytes */
 };
 
