@@ -101,8 +101,8 @@ static void end_linger(struct topics *t, struct topic *topic)
 
 static void start_linger(struct topics *t, struct topic *topic, enum topic_linger linger, uint64_t now_ms)
 {
-	if ((topic->has != TOPIC_YES && topic->has != TOPIC_ASKED) || t->linger_ms[linger] == 0)
-		return; /* nothing is bound that would be worth keeping */
+	if (topic->has == TOPIC_NO || topic->has == TOPIC_REMOVING || t->linger_ms[linger] == 0)
+		return; /* nothing is bound, for all we know, that would be worth keeping */
 	topic->linger = (uint8_t)linger;
 	topic->linger_until = now_ms + t->linger_ms[linger];
 	DL_APPEND2(t->lingering[linger], topic, linger_prev, linger_next);

@@ -115,7 +115,7 @@ struct topic *topics_find(struct topics *t, const struct key *key);
  * -ENOMEM. */
 GRID_MUST_CHECK int topics_subscribe(struct topics *t, const struct key *key, struct session *session,
                                      struct subscription **listp, struct subscription **subp);
-/* Ends it, frees it and its waiters; the topic lingers when it was the last. */
+/* Ends it, frees it and its waiters; the topic lingers when it was the last and may be bound. */
 void topics_unsubscribe(struct topics *t, struct subscription *sub, struct subscription **listp, uint64_t now_ms);
 /* A request to answer once `sub` no longer waits. TOPICS_E_TOO_MANY: so many wait already that a client who asks again
  * and again must be told no, because nothing else bounds what it can pile up meanwhile. -ENOMEM. */
