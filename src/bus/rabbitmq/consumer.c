@@ -109,7 +109,8 @@ static void release_buffers(struct consumer *c)
 		link_release(&c->link);
 }
 
-/* Everything that is there, but not more than one batch; LINK_E_NOTHING when that was all. */
+/* Until rabbitmq-c has nothing left of what it has read, but not more than one batch; LINK_E_NOTHING when that was all.
+ * What still lies in the socket ends link_wait() at once. */
 static int read_frames(struct consumer *c)
 {
 	unsigned since_release = 0;
