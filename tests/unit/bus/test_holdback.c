@@ -340,6 +340,20 @@ START_TEST(a_gap_on_the_primary_may_be_the_fallbacks_to_fill)
 }
 END_TEST
 
+/* A broker delivers again, over a new link, what was not acknowledged. */
+START_TEST(two_lives_of_one_bus_are_not_two_buses)
+{
+	come(5, P, 0);
+	holdback_two_ways(h, 10);
+	come(7, P, 20);
+	life++;
+	come_again(7, P, 30);
+	ck_assert_str_eq(got, "5 ");
+	come(6, F, 40);
+	ck_assert_str_eq(got, "5 6 7 ");
+}
+END_TEST
+
 START_TEST(what_is_held_at_the_end_is_forgotten)
 {
 	come(1, F, 0);
@@ -356,4 +370,4 @@ CHECK_MAIN_WITH("bus.holdback", setup, teardown, one_bus_holds_nothing, what_ove
                 a_gap_may_be_filled_when_it_was_asked_for, the_first_one_heard_waits_when_it_was_asked_for,
                 time_runs_from_asking, what_came_over_the_other_bus_does_not_wait_for_that,
                 the_first_one_heard_may_be_ahead_of_the_fallback, a_gap_on_the_primary_may_be_the_fallbacks_to_fill,
-                what_is_held_at_the_end_is_forgotten)
+                two_lives_of_one_bus_are_not_two_buses, what_is_held_at_the_end_is_forgotten)
