@@ -574,6 +574,48 @@ START_TEST(what_was_under_way_when_a_peer_asked)
 }
 END_TEST
 
+/* A message of node 1, under way over the fallback when node 0 asks for what it may have missed. Returns when it has
+ * been confirmed, and goes once more. */
+static int goes_once_more(int key)
+{
+	static const char replayed[] = "grid_failover_replayed_total{bus=\"fallback\"} ";
+
+	kill_broker(SIDE_PRIMARY, false);
+	RUN_UNTIL(all_on("fallback"), 3000);
+	link_of(SIDE_FALLBACK, 1)->slow_ms = 400;
+	int record = publish(1, key);
+	cut(link_of(SIDE_FALLBACK, 0), 0);
+	link_of(SIDE_FALLBACK, 0)->connect_ms = grid_now + 50;
+	RUN_UNTIL(grid_metric(1, replayed) == 1, 2000);
+	return record;
+}
+
+START_TEST(confirmed_once_is_confirmed)
+{
+	grid_up(42);
+	int record = goes_once_more(0);
+	kill_broker(SIDE_FALLBACK, true); /* before the second answer */
+	RUN_UNTIL(nodes[1].state == BUS_DOWN, 3000);
+	ck_assert_int_eq(messages[record].result, BUS_CONFIRMED);
+	grid_close();
+}
+END_TEST
+
+/* What he has had is not kept for him as well. */
+START_TEST(a_user_who_leaves_before_it_goes_once_more)
+{
+	grid_up(43);
+	user_is_at(2);
+	int record = goes_once_more(USER_KEY);
+	link_of(SIDE_FALLBACK, 2)->bound[USER_KEY] = false;
+	grid_run(3000);
+	ck_assert_int_eq(messages[record].result, BUS_CONFIRMED);
+	ck_assert_int_eq(messages[record].got[2], 1);
+	ck_assert_uint_eq(offline_copies(), 0);
+	grid_close();
+}
+END_TEST
+
 /* It is for those who are present on the fallback, since the primary has taken care of the absent; and then that dies,
  * with what it had. */
 START_TEST(a_copy_for_those_present_when_the_primary_dies)
@@ -740,6 +782,8 @@ int main(void)
 	    absent_users_while_a_node_is_cut_off,
 	    order_to_a_user_while_a_node_is_cut_off,
 	    a_copy_for_those_present_when_the_primary_dies,
+	    confirmed_once_is_confirmed,
+	    a_user_who_leaves_before_it_goes_once_more,
 	    absent_users_messages_are_moved,
 	    nobody_notices_the_fallback,
 	    a_key_that_the_fallback_refuses,
