@@ -574,6 +574,37 @@ START_TEST(what_was_under_way_when_a_peer_asked)
 }
 END_TEST
 
+/* Node 1 is heard over the fallback alone, and that binds slowly: node 0 can only ask for what it has missed when more
+ * comes already. */
+START_TEST(a_fallback_that_is_slow_to_bind)
+{
+	grid_up(800 + (uint64_t)_i);
+	hold_link(SIDE_PRIMARY, 1);
+	RUN_UNTIL(strcmp(route(0), "both") == 0, 2000);
+	grid_run(5000);
+	hold_link(SIDE_FALLBACK, 0);
+	grid_run(200);
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_ge(publish(1, 1), 0);
+	grid_run(200);
+	brokers[SIDE_FALLBACK].bind_takes_ms = 2500;
+	link_of(SIDE_FALLBACK, 0)->held_down = false;
+	for (int i = 0; !link_of(SIDE_FALLBACK, 0)->bound[1]; i++) { /* the later one of its two keys */
+		if (i % 40 == 0)
+			ck_assert_int_ge(publish(1, 1), 0);
+		grid_step();
+	}
+	for (int i = 0; i < 50; i++) {
+		ck_assert_int_ge(publish(1, 1), 0);
+		grid_run(30);
+	}
+	grid_run(3000);
+	ck_assert_uint_gt(grid_metric(1, "grid_failover_replayed_total{bus=\"fallback\"} "), 0);
+	everybody_got_everything_in_order();
+	grid_close();
+}
+END_TEST
+
 /* A message of node 1, under way over the fallback when node 0 asks for what it may have missed. Returns when it has
  * been confirmed, and goes once more. */
 static int goes_once_more(int key)
@@ -803,6 +834,7 @@ int main(void)
 	    {a_blocked_primary_that_loses_the_fallback, 10},
 	    {the_fallback_dies_while_it_is_all_there_is, 10},
 	    {who_hears_the_fallback_later_asks_at_once, 100},
+	    {a_fallback_that_is_slow_to_bind, 10},
 	    {what_was_under_way_when_a_peer_asked, 100},
 	    {both_die_and_the_primary_comes_back, 10},
 	    {moving_is_interrupted, 10},
