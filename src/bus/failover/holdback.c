@@ -164,12 +164,13 @@ static void drop_empty_stream(struct holdback *h, struct stream *stream)
 	free(stream);
 }
 
+/* What is for a user its driver keeps as it came, too, to hand it over; that is no longer than the frame, about. */
 static size_t size_of(const struct bus_delivery *d)
 {
 	size_t bytes = sizeof(struct held) + sizeof(*d);
 
 	for (size_t i = 0; i < d->n_targets; i++)
-		bytes += sizeof(d->targets[i]) + d->targets[i].frame->len;
+		bytes += sizeof(d->targets[i]) + d->targets[i].frame->len * (d->targets[i].key.kind == KEY_USER ? 2 : 1);
 	return bytes;
 }
 

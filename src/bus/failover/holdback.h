@@ -58,7 +58,8 @@ struct bus_delivery *holdback_next(struct holdback *h, uint64_t now_ms);
 
 size_t holdback_count(const struct holdback *h);
 size_t holdback_bytes(const struct holdback *h);
-/* How many went on although what comes before them had not come; and of these, how many for want of room. */
+/* How many gaps were given up: what stood behind them went on although what was missing had not come; and how many of
+ * these for want of room. */
 uint64_t holdback_given_up(const struct holdback *h);
 uint64_t holdback_crowded_out(const struct holdback *h);
 

@@ -13,7 +13,6 @@ static const struct holdback_limits limits = {
 static struct holdback *h;
 static struct bus_delivery pool[64];
 static size_t used;
-static struct bus_delivery *framed;
 static unsigned life; /* of both buses */
 static char got[256]; /* the numbers, in the order in which they went on */
 
@@ -207,7 +206,7 @@ START_TEST(too_many_are_not_held)
 }
 END_TEST
 
-static void come_with_frame(uint64_t seq, enum side side, size_t len, uint64_t now)
+static struct bus_delivery *come_with_frame(enum key_kind kind, uint64_t seq, enum side side, size_t len, uint64_t now)
 {
 	union {
 		struct bus_delivery d;
@@ -215,9 +214,16 @@ static void come_with_frame(uint64_t seq, enum side side, size_t len, uint64_t n
 	} *u = calloc(1, sizeof(*u));
 
 	u->d = (struct bus_delivery){.stream = 1, .seq = seq, .way = (uint8_t)way_of(side, life), .n_targets = 1};
+	u->d.targets[0].key.kind = kind;
 	u->d.targets[0].frame = msgbuf_new(len);
 	ck_assert(!holdback_pass(h, &u->d, now));
-	framed = &u->d;
+	return &u->d;
+}
+
+static void free_framed(struct bus_delivery *d)
+{
+	bus_delivery_deinit(d);
+	free(d);
 }
 
 START_TEST(too_much_is_not_held)
@@ -226,14 +232,16 @@ START_TEST(too_much_is_not_held)
 	come(10, P, 1);
 	size_t bare = holdback_bytes(h);
 	ck_assert_uint_ge(bare, sizeof(struct bus_delivery));
-	come_with_frame(12, P, 100, 2);
+	struct bus_delivery *to_room = come_with_frame(KEY_ROOM, 12, P, 100, 2);
 	ck_assert_uint_eq(holdback_bytes(h), 2 * bare + sizeof(struct bus_target) + 100);
+	struct bus_delivery *to_user = come_with_frame(KEY_USER, 14, P, 100, 2); /* its driver has it as it came, too */
+	ck_assert_uint_eq(holdback_bytes(h), 3 * bare + 2 * sizeof(struct bus_target) + 300);
 
 	struct holdback_limits small = limits;
 	small.bytes = 2 * bare;
 	holdback_free(h);
-	bus_delivery_deinit(framed);
-	free(framed);
+	free_framed(to_room);
+	free_framed(to_user);
 	h = holdback_new(&small);
 	come(1, F, 3);
 	come(20, P, 4);
