@@ -256,6 +256,28 @@ START_TEST(no_return_before_all_keys_are_bound)
 }
 END_TEST
 
+/* Nor before it has the one again that it has forgotten, though it is as it was, as far as anybody knows. */
+START_TEST(no_return_before_a_forgotten_key_is_bound)
+{
+	struct link *link = link_of(SIDE_PRIMARY, 0);
+
+	grid_up(900 + (uint64_t)_i);
+	kill_broker(SIDE_PRIMARY, false);
+	link->bound[1] = false;
+	RUN_UNTIL(all_on("fallback"), 3000);
+	start_broker(SIDE_PRIMARY);
+	brokers[SIDE_PRIMARY].bind_takes_ms = 2000; /* longer than it has to be back */
+	RUN_UNTIL(strcmp(route(0), "fallback") != 0, 20000);
+	ck_assert(link->bound[0] && link->bound[1]);
+	for (int i = 0; i < 20 && !all_on("primary"); i++)
+		chat(100);
+	grid_run(2000);
+	ck_assert(all_on("primary"));
+	everybody_got_everything_in_order();
+	grid_close();
+}
+END_TEST
+
 /* One that falls again and again is trusted less each time. */
 START_TEST(a_primary_that_comes_and_goes)
 {
@@ -831,6 +853,7 @@ int main(void)
 		int seeds;
 	} by_chance[] = {
 	    {no_return_before_all_keys_are_bound, 10},
+	    {no_return_before_a_forgotten_key_is_bound, 10},
 	    {a_blocked_primary_that_loses_the_fallback, 10},
 	    {the_fallback_dies_while_it_is_all_there_is, 10},
 	    {who_hears_the_fallback_later_asks_at_once, 100},
