@@ -164,12 +164,13 @@ static void drop_empty_stream(struct holdback *h, struct stream *stream)
 	free(stream);
 }
 
+/* What is for a user its driver keeps as it came, too, to hand it over; that is no longer than the frame, about. */
 static size_t size_of(const struct bus_delivery *d)
 {
 	size_t bytes = sizeof(struct held) + sizeof(*d);
 
 	for (size_t i = 0; i < d->n_targets; i++)
-		bytes += sizeof(d->targets[i]) + d->targets[i].frame->len;
+		bytes += sizeof(d->targets[i]) + d->targets[i].frame->len * (d->targets[i].key.kind == KEY_USER ? 2 : 1);
 	return bytes;
 }
 
@@ -250,14 +251,14 @@ bool holdback_pass(struct holdback *h, struct bus_delivery *d, uint64_t now_ms)
 	return false;
 }
 
-/* It has come both ways, and over one of them the last one, too: what is missing will not come any more. */
+/* It has come over both buses, and over one of them the last one, too: what is missing will not come any more. The same
+ * bus once more, after it was lost, says nothing of the other. */
 static bool closes_gap(struct holdback *h, const struct held *held, const struct bus_delivery *d, uint64_t now_ms)
 {
 	const uint64_t *last = recent_find(h->last, d->stream, now_ms);
-
 	unsigned first_way = held->delivery->way;
 
-	if (d->way == first_way || is_asked(h, d, now_ms) || is_asked(h, held->delivery, now_ms))
+	if (way_side(d->way) == way_side(first_way) || is_asked(h, d, now_ms) || is_asked(h, held->delivery, now_ms))
 		return false;
 	return !last || way_in(*last) == d->way || way_in(*last) == first_way;
 }

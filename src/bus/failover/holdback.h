@@ -32,7 +32,7 @@ struct holdback;
 struct holdback_limits {
 	size_t held; /* deliveries at once, and their bytes; beyond that the oldest goes, whatever is missing */
 	size_t bytes;
-	uint64_t hold_ms; /* each */
+	uint64_t hold_ms; /* each; what a side brings that is asked, also until that is over: see holdback_asked() */
 	size_t streams;   /* remembered, each for `keep_ms` after its last message */
 	uint64_t keep_ms;
 };
@@ -42,7 +42,8 @@ struct holdback *holdback_new(const struct holdback_limits *limits);
 /* Takes and returns NULL. What it still holds is forgotten: the deliveries are whose they were. */
 struct holdback *holdback_free(struct holdback *h);
 
-/* What this side has not brought is being asked for: it has `hold_ms` from now on to come. */
+/* What this side has not brought is being asked for: it has `hold_ms` from now on to come, and what the side brings
+ * meanwhile waits for as long. There is no other bound: whoever says so again and again must come to an end. */
 void holdback_asked(struct holdback *h, enum side side, uint64_t now_ms);
 /* Messages may come both ways, for `hold_ms` from now on. */
 void holdback_two_ways(struct holdback *h, uint64_t now_ms);
@@ -57,7 +58,8 @@ struct bus_delivery *holdback_next(struct holdback *h, uint64_t now_ms);
 
 size_t holdback_count(const struct holdback *h);
 size_t holdback_bytes(const struct holdback *h);
-/* How many went on although what comes before them had not come; and of these, how many for want of room. */
+/* How many gaps were given up: what stood behind them went on although what was missing had not come; and how many of
+ * these for want of room. */
 uint64_t holdback_given_up(const struct holdback *h);
 uint64_t holdback_crowded_out(const struct holdback *h);
 

@@ -9,9 +9,10 @@
 
 /* --- sending ------------------------------------------------------------------------------------------------------ */
 
+/* Is its first answer still to come? */
 static bool is_open(const struct copy *copy)
 {
-	return copy->stage == COPY_WAITING || copy->stage == COPY_SENT;
+	return (copy->stage == COPY_WAITING || copy->stage == COPY_SENT) && !copy->confirmed;
 }
 
 /* A copy for absent users was made, or is being made, by the other side. */
@@ -19,9 +20,8 @@ static bool other_cares_for_absent(const struct failover *f, const struct kept *
 {
 	const struct copy *other = &kept->on[other_side(side)];
 
-	if (other->stage == COPY_CONFIRMED)
-		return routing_publishes(f, other_side(side));
-	return is_open(other) && other->reach == BUS_TO_ANYBODY && routing_publishes(f, other_side(side));
+	return (other->confirmed || (is_open(other) && other->reach == BUS_TO_ANYBODY)) &&
+	       routing_publishes(f, other_side(side));
 }
 
 static enum bus_reach reach_for(const struct failover *f, const struct kept *kept, enum side side)
@@ -137,7 +137,7 @@ static bool wants_replay(const struct failover *f, const struct kept *kept, enum
 /* Whom it has reached already need not be kept a copy. */
 static enum bus_reach reach_again(const struct copy *copy)
 {
-	return copy->stage == COPY_CONFIRMED ? BUS_TO_PRESENT : BUS_TO_ANYBODY;
+	return copy->confirmed ? BUS_TO_PRESENT : BUS_TO_ANYBODY;
 }
 
 void outgoing_replay(struct failover *f, enum side side, uint64_t since_ms, uint64_t deaf_since_ms)
@@ -166,8 +166,7 @@ static bool is_nobodys(const struct failover *f, const struct kept *kept, enum s
 {
 	const struct copy *copy = &kept->on[side];
 	return !kept->asked && copy->stage == COPY_UNROUTED && copy->reach == BUS_TO_PRESENT &&
-	       kept->on[other_side(side)].stage == COPY_CONFIRMED && !other_cares_for_absent(f, kept, side) &&
-	       routing_publishes(f, side);
+	       kept->on[other_side(side)].confirmed && !other_cares_for_absent(f, kept, side) && routing_publishes(f, side);
 }
 
 void outgoing_on_published(struct failover *f, enum side side, struct bus_publication *copy,
@@ -204,7 +203,7 @@ static bool outcome_of(struct failover *f, struct kept *kept, enum bus_publish_r
 	for (int side = 0; side < SIDES; side++)
 		if (is_open(&kept->on[side]) && routing_publishes(f, (enum side)side))
 			return false;
-	if (kept->on[SIDE_PRIMARY].stage == COPY_CONFIRMED || kept->on[SIDE_FALLBACK].stage == COPY_CONFIRMED)
+	if (kept->on[SIDE_PRIMARY].confirmed || kept->on[SIDE_FALLBACK].confirmed)
 		*resultp = BUS_CONFIRMED;
 	else if (is_stored(&kept->on[SIDE_PRIMARY]) || is_stored(&kept->on[SIDE_FALLBACK]))
 		*resultp = BUS_UNROUTED;

@@ -175,11 +175,13 @@ static void add_demand(struct notice_demand *all, const struct notice_demand *on
 	all->again = true;
 }
 
-/* What we have published ourselves we may have missed like all the rest, and nobody else has it. */
+/* What we have published ourselves we may have missed like all the rest, and nobody else has it. However late it is:
+ * of the keys bound last nothing has come yet. */
 static void ask_for_missed(struct failover *f)
 {
 	const struct notice_demand own = {.again = true, .missed_since_ms = f->now_ms, .deaf_since_ms = f->deaf_ms};
 
+	holdback_asked(f->holdback, SIDE_FALLBACK, f->now_ms);
 	notices_deaf(&f->notices, f->deaf_ms, f->now_ms);
 	add_demand(&f->demand, &own);
 	f->deaf_ms = 0;

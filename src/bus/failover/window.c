@@ -155,6 +155,7 @@ void window_outcome(struct window *w, struct kept *kept, enum side side, enum bu
 	GRID_ASSERT(kept->on[side].stage == COPY_SENT);
 	DL_DELETE2(w->sent[side], kept, on[side].prev, on[side].next);
 	kept->on[side].stage = (uint8_t)stages[result];
+	kept->on[side].confirmed |= result == BUS_CONFIRMED;
 	release(kept);
 }
 

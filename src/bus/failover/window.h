@@ -28,9 +28,10 @@ enum copy_stage { COPY_NONE, COPY_WAITING, COPY_SENT, COPY_CONFIRMED, COPY_UNROU
 struct copy {
 	struct kept *prev, *next; /* in the list of those waiting, or sent */
 	uint64_t sent_ms;
-	uint8_t stage; /* enum copy_stage */
-	uint8_t reach; /* enum bus_reach */
-	bool again;    /* once more when the answer is here: a peer has asked, and may not have been there when it went */
+	uint8_t stage;  /* enum copy_stage */
+	uint8_t reach;  /* enum bus_reach */
+	bool confirmed; /* once: whatever becomes of it when it goes once more, core may be told so */
+	bool again;     /* once more when the answer is here: a peer has asked, and may not have been there when it went */
 };
 
 struct kept {

@@ -18,7 +18,8 @@ void brokers_init(void)
 	brokers[SIDE_PRIMARY].keeps = true;
 	for (int side = 0; side < SIDES; side++)
 		for (int i = 0; i < NODES; i++)
-			*link_of((enum side)side, i) = (struct link){.broker = &brokers[side], .node = i, .lost = true};
+			*link_of((enum side)side, i) =
+			    (struct link){.broker = &brokers[side], .node = i, .lost = true, .bound_last = -1};
 }
 
 void brokers_deinit(void)
@@ -89,6 +90,13 @@ static void broker_delete_moved(struct broker *b, int n)
 	b->turn = 0;
 }
 
+static void bind_or_unbind(struct link *link, const struct item *item)
+{
+	link->bound[item->key] = item->kind == TO_BROKER_BIND && !link->refuses[item->key];
+	if (link->bound[item->key])
+		link->bound_last = item->key;
+}
+
 /* `link` is NULL for what a link that is gone has left behind. */
 static void broker_take(struct broker *b, struct link *link, struct item *item)
 {
@@ -102,7 +110,7 @@ static void broker_take(struct broker *b, struct link *link, struct item *item)
 	case TO_BROKER_BIND:
 	case TO_BROKER_UNBIND:
 		if (link)
-			link->bound[item->key] = item->kind == TO_BROKER_BIND && !link->refuses[item->key];
+			bind_or_unbind(link, item);
 		break;
 	case TO_BROKER_FETCH:
 		if (link)
@@ -240,6 +248,8 @@ void kill_broker(enum side side, bool bindings_too)
 		if (bindings_too) {
 			memset(link->bound, 0, sizeof(link->bound));
 			link->lost = true;
+		} else if (link->bound_last >= 0 && chance(2)) {
+			link->bound[link->bound_last] = false;
 		}
 	}
 }

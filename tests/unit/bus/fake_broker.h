@@ -26,6 +26,7 @@ void brokers_deinit(void);
 struct link *link_of(enum side side, int node);
 /* The wire breaks. What was on it to the broker arrives up to some point; what was on it to the node does not. */
 void cut(struct link *link, uint64_t notice_after_ms);
+/* One that keeps its bindings may yet forget the last one of each node, by chance, as RabbitMQ does. */
 void kill_broker(enum side side, bool bindings_too);
 void start_broker(enum side side);
 void thaw(enum side side);

@@ -205,6 +205,18 @@ static struct flying *land(struct flying **list, uint64_t number)
 	return f;
 }
 
+/* What a link that is up again finds bound. The first one finds nothing; the one to a broker that keeps bindings cannot
+ * tell whether it has them all. */
+static enum bus_bindings found_bound(struct link *link)
+{
+	bool lost = link->lost;
+
+	link->lost = false;
+	if (lost)
+		return BUS_BINDINGS_LOST;
+	return link->broker->keeps ? BUS_BINDINGS_UNSURE : BUS_BINDINGS_KEPT;
+}
+
 static void fake_tell_state(struct link *link, enum bus_state state)
 {
 	bool was_down = link->told == BUS_DOWN;
@@ -212,10 +224,7 @@ static void fake_tell_state(struct link *link, enum bus_state state)
 	if (link->told == state)
 		return;
 	link->told = state;
-	bool lost = was_down && link->lost;
-	if (was_down)
-		link->lost = false;
-	bus_up_state(link->bus, state, lost ? BUS_BINDINGS_LOST : BUS_BINDINGS_KEPT);
+	bus_up_state(link->bus, state, was_down ? found_bound(link) : BUS_BINDINGS_KEPT);
 }
 
 static void fake_item(struct link *link, struct item *item)

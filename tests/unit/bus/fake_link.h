@@ -80,7 +80,8 @@ struct link {
 	int n_publishes, n_binds;
 	uint64_t last_number;
 	bool bound[KEYS];
-	bool lost; /* bindings, since the node was last told */
+	int bound_last; /* -1: none */
+	bool lost;      /* bindings, since the node was last told */
 	struct queued *queue;
 	struct fake_delivery *lent;
 };

@@ -13,7 +13,6 @@ static const struct holdback_limits limits = {
 static struct holdback *h;
 static struct bus_delivery pool[64];
 static size_t used;
-static struct bus_delivery *framed;
 static unsigned life; /* of both buses */
 static char got[256]; /* the numbers, in the order in which they went on */
 
@@ -207,7 +206,7 @@ START_TEST(too_many_are_not_held)
 }
 END_TEST
 
-static void come_with_frame(uint64_t seq, enum side side, size_t len, uint64_t now)
+static struct bus_delivery *come_with_frame(enum key_kind kind, uint64_t seq, enum side side, size_t len, uint64_t now)
 {
 	union {
 		struct bus_delivery d;
@@ -215,9 +214,16 @@ static void come_with_frame(uint64_t seq, enum side side, size_t len, uint64_t n
 	} *u = calloc(1, sizeof(*u));
 
 	u->d = (struct bus_delivery){.stream = 1, .seq = seq, .way = (uint8_t)way_of(side, life), .n_targets = 1};
+	u->d.targets[0].key.kind = kind;
 	u->d.targets[0].frame = msgbuf_new(len);
 	ck_assert(!holdback_pass(h, &u->d, now));
-	framed = &u->d;
+	return &u->d;
+}
+
+static void free_framed(struct bus_delivery *d)
+{
+	bus_delivery_deinit(d);
+	free(d);
 }
 
 START_TEST(too_much_is_not_held)
@@ -226,14 +232,16 @@ START_TEST(too_much_is_not_held)
 	come(10, P, 1);
 	size_t bare = holdback_bytes(h);
 	ck_assert_uint_ge(bare, sizeof(struct bus_delivery));
-	come_with_frame(12, P, 100, 2);
+	struct bus_delivery *to_room = come_with_frame(KEY_ROOM, 12, P, 100, 2);
 	ck_assert_uint_eq(holdback_bytes(h), 2 * bare + sizeof(struct bus_target) + 100);
+	struct bus_delivery *to_user = come_with_frame(KEY_USER, 14, P, 100, 2); /* its driver has it as it came, too */
+	ck_assert_uint_eq(holdback_bytes(h), 3 * bare + 2 * sizeof(struct bus_target) + 300);
 
 	struct holdback_limits small = limits;
 	small.bytes = 2 * bare;
 	holdback_free(h);
-	bus_delivery_deinit(framed);
-	free(framed);
+	free_framed(to_room);
+	free_framed(to_user);
 	h = holdback_new(&small);
 	come(1, F, 3);
 	come(20, P, 4);
@@ -340,6 +348,20 @@ START_TEST(a_gap_on_the_primary_may_be_the_fallbacks_to_fill)
 }
 END_TEST
 
+/* A broker delivers again, over a new link, what was not acknowledged. */
+START_TEST(two_lives_of_one_bus_are_not_two_buses)
+{
+	come(5, P, 0);
+	holdback_two_ways(h, 10);
+	come(7, P, 20);
+	life++;
+	come_again(7, P, 30);
+	ck_assert_str_eq(got, "5 ");
+	come(6, F, 40);
+	ck_assert_str_eq(got, "5 6 7 ");
+}
+END_TEST
+
 START_TEST(what_is_held_at_the_end_is_forgotten)
 {
 	come(1, F, 0);
@@ -356,4 +378,4 @@ CHECK_MAIN_WITH("bus.holdback", setup, teardown, one_bus_holds_nothing, what_ove
                 a_gap_may_be_filled_when_it_was_asked_for, the_first_one_heard_waits_when_it_was_asked_for,
                 time_runs_from_asking, what_came_over_the_other_bus_does_not_wait_for_that,
                 the_first_one_heard_may_be_ahead_of_the_fallback, a_gap_on_the_primary_may_be_the_fallbacks_to_fill,
-                what_is_held_at_the_end_is_forgotten)
+                two_lives_of_one_bus_are_not_two_buses, what_is_held_at_the_end_is_forgotten)
