@@ -95,7 +95,7 @@ static void begin_publishing(struct run *run)
 	run->connected_us = run->reactor.now_us - run->since_us;
 	watched_weigh(&run->watched, WATCHED_CONNECTED);
 	/* That may have taken a while. */
-	run->reactor.now_us = run->reactor.woken_us = clock_mono_us();
+	run->reactor.now_us = run->reactor.asked_us = clock_mono_us();
 	enter(run, PHASE_PUBLISHING);
 	run->publishing_us = run->reactor.now_us;
 	watched_begin(&run->watched);
