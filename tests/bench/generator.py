@@ -81,20 +81,28 @@ def start_bare(folder, kind, **options):
     return Generator(folder, kind, [kind, "--json", *arguments(options)])
 
 
+def node_of(result):
+    """The watched process that is measured; None when it has ended (gridbench says null then) or nothing was watched."""
+    return result.get("processes", {}).get("node")
+
+
 def problems(result):
     """Why a run's figures are not to be believed, in words; empty when they are."""
-    found = []
-    for column in ("lost", "doubled"):
-        count = result["rooms"][column] + result["users"][column]
-        if count:
-            found.append(f"{count} {column}")
-    if result["publishes"]["refused"] or result["publishes"]["unknown"]:
-        found.append(f"{result['publishes']['refused'] + result['publishes']['unknown']} publishes not acknowledged")
-    if result["connections"]["reconnects"]:
-        found.append(f"{result['connections']['reconnects']} connections lost")
+    rooms, users, publishes, connections = (result[name] for name in ("rooms", "users", "publishes", "connections"))
+    counts = {
+        "lost": rooms["lost"] + users["lost"],
+        "doubled": rooms["doubled"] + users["doubled"],
+        "excused": rooms["excused"],
+        "misrouted": result["misrouted"],
+        "foreign": result["foreign"],
+        "publishes not acknowledged": publishes["refused"] + publishes["unknown"],
+        "connections lost": connections["reconnects"],
+        "connections ended": connections.get("ended"),
+    }
+    found = [f"{count} {what}" for what, count in counts.items() if count]
     if result["generator"]["saturated"]:
         found.append(SATURATED)
-    if "node" not in result.get("processes", {}):
+    if not node_of(result):
         found.append("a process that was measured has ended")
     return found
 
@@ -106,9 +114,9 @@ def cpu_us(process):
 
 def measures(result):
     """What is taken from a result, with `problems`."""
-    processes = result.get("processes", {})
+    beside = result.get("processes", {}).get("beside")
     delivery, ack = result["latency_ms"]["delivery"], result["latency_ms"]["ack"]
-    return {"cpu_us": cpu_us(processes.get("node")), "beside_us": cpu_us(processes.get("beside")),
+    return {"cpu_us": cpu_us(node_of(result)), "beside_us": cpu_us(beside),
             "per_s": result["deliveries"]["per_s"],
             "p50_ms": delivery["p50"], "p99_ms": delivery["p99"], "ack_p99_ms": ack["p99"],
             "generator": result["generator"]["cpu_share"],
@@ -117,5 +125,6 @@ def measures(result):
 
 def memory(result):
     """Resident KB for each connection."""
-    node = result["processes"]["node"]["memory_kb"]
-    return {"kb": (node["connected"] - node["start"]) / result["connections"]["wanted"], "problems": problems(result)}
+    node = node_of(result)
+    kb = node and (node["memory_kb"]["connected"] - node["memory_kb"]["start"]) / result["connections"]["wanted"]
+    return {"kb": kb, "problems": problems(result)}

@@ -9,10 +9,11 @@ def result(**changes):
     """A clean one, with changes like rooms_lost=3."""
     clean = {
         "seconds": 4.0,
-        "connections": {"wanted": 100, "reconnects": 0},
+        "connections": {"wanted": 100, "reconnects": 0, "ended": 0},
         "publishes": {"attempted": 400, "refused": 0, "unknown": 0},
-        "rooms": {"lost": 0, "doubled": 0},
+        "rooms": {"lost": 0, "doubled": 0, "excused": 0},
         "users": {"lost": 0, "doubled": 0},
+        "misrouted": 0, "foreign": 0,
         "deliveries": {"total": 40000, "per_s": 10000.0},
         "latency_ms": {name: {"p50": 1.0, "p99": 2.0} for name in ("ack", "delivery")},
         "processes": {"node": {"cpu_us_per_delivery": 5.0, "memory_kb": {"start": 1000, "connected": 1300, "end": 1400}}},
@@ -36,6 +37,8 @@ def test_a_clean_result():
     ({"users_doubled": 4}, "4 doubled"),
     ({"publishes_refused": 1, "publishes_unknown": 2}, "3 publishes not acknowledged"),
     ({"connections_reconnects": 5}, "5 connections lost"),
+    ({"connections_ended": 6}, "6 connections ended"),
+    ({"rooms_excused": 7}, "7 excused"),
     ({"generator_saturated": True}, "the generator is saturated"),
 ])
 def test_what_is_not_believed(change, problem):
@@ -43,9 +46,16 @@ def test_what_is_not_believed(change, problem):
     assert generator.memory(result(**change))["problems"] == [problem]
 
 
-def test_a_server_that_has_ended_was_not_measured():
-    found = generator.measures({**result(), "processes": {}})
-    assert found["cpu_us"] is None and found["problems"] == ["a process that was measured has ended"]
+@pytest.mark.parametrize("where", ["misrouted", "foreign"])
+def test_strange_messages(where):
+    assert generator.measures({**result(), where: 2})["problems"] == [f"2 {where}"]
+
+
+@pytest.mark.parametrize("processes", [{}, {"node": None}, {"node": None, "beside": {"cpu_us_per_delivery": 1.0}}])
+def test_a_server_that_has_ended_was_not_measured(processes):
+    ended = {**result(), "processes": processes}
+    for found, name in ((generator.measures(ended), "cpu_us"), (generator.memory(ended), "kb")):
+        assert found[name] is None and found["problems"] == ["a process that was measured has ended"]
 
 
 def test_options_become_arguments():
