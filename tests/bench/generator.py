@@ -58,7 +58,7 @@ class Generator:
         return json.loads(self.result_path.read_text())
 
     def result(self):
-        """Waits for its end; what it has measured. 1 is its exit status when something was lost."""
+        """Waits for its end; what it has measured. 1 is its exit status when something was lost, which `problems` say."""
         code = self.process.wait(RUN_SECONDS)
         assert code in (0, 1), f"gridbench ended with {code}:\n{self.log}"
         return json.loads(self.result_path.read_text())
@@ -105,6 +105,29 @@ def problems(result):
     if not node_of(result):
         found.append("a process that was measured has ended")
     return found
+
+
+LATE = 0.01  # of the messages, as gridbench has it for itself
+
+
+def pipe_problems(result):
+    """The same of `gridbench pipe`: all it has published is confirmed, and has come."""
+    publishes, deliveries = result["publishes"], result["deliveries"]
+    counts = {
+        "not confirmed": publishes["attempted"] - publishes["acknowledged"],
+        "refused": publishes["refused"],
+        "not delivered": publishes["attempted"] - deliveries["total"],
+        "foreign": deliveries["foreign"],
+    }
+    found = [f"{count} {what}" for what, count in counts.items() if count]
+    if publishes["late_sends"] > LATE * publishes["attempted"]:
+        found.append(SATURATED)
+    return found
+
+
+def bind_problems(result, wanted):
+    """The same of `gridbench bind`."""
+    return [] if result["keys"] == wanted else [f"{result['keys']} of {wanted} keys bound"]
 
 
 def cpu_us(process):

@@ -58,5 +58,31 @@ def test_a_server_that_has_ended_was_not_measured(processes):
         assert found[name] is None and found["problems"] == ["a process that was measured has ended"]
 
 
+def pipe(**changes):
+    clean = {"publishes": {"attempted": 1000, "acknowledged": 1000, "refused": 0, "late_sends": 10},
+             "deliveries": {"total": 1000, "foreign": 0}}
+    for name, value in changes.items():
+        group, column = name.split("_", 1)
+        clean[group][column] = value
+    return clean
+
+
+@pytest.mark.parametrize("change, problems", [
+    ({}, []),
+    ({"publishes_acknowledged": 998}, ["2 not confirmed"]),
+    ({"publishes_acknowledged": 999, "publishes_refused": 1, "deliveries_total": 999},
+     ["1 not confirmed", "1 refused", "1 not delivered"]),
+    ({"deliveries_foreign": 3}, ["3 foreign"]),
+    ({"publishes_late_sends": 11}, ["the generator is saturated"]),
+])
+def test_a_bare_pipe_is_held_to_its_books_as_well(change, problems):
+    assert generator.pipe_problems(pipe(**change)) == problems
+
+
+def test_a_bare_binder_has_bound_all():
+    assert generator.bind_problems({"keys": 10}, 10) == []
+    assert generator.bind_problems({"keys": 9}, 10) == ["9 of 10 keys bound"]
+
+
 def test_options_become_arguments():
     assert list(generator.arguments({"rate": 5, "watch": ["a=1", "b=2+3"]})) == ["--rate=5", "--watch=a=1", "--watch=b=2+3"]
