@@ -142,7 +142,7 @@ def measures(result):
     return {"cpu_us": cpu_us(node_of(result)), "beside_us": cpu_us(beside),
             "per_s": result["deliveries"]["per_s"],
             "p50_ms": delivery["p50"], "p99_ms": delivery["p99"], "ack_p99_ms": ack["p99"],
-            "generator": result["generator"]["cpu_share"],
+            "generator": result["generator"]["cpu_share"], "generator_waits": result["generator"].get("wait_share"),
             "problems": problems(result)}
 
 

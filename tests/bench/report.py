@@ -54,7 +54,7 @@ def endings(results):
         for name, rounds in results.runs.get(scenario.name, {}).items():
             ends = sorted({one["ended_by"] for one in rounds if one.get("ended_by")})
             if ends:
-                yield f"{scenario.contenders[name].title}: above that {'; '.join(ends)}."
+                yield f"{scenario.contenders[name].title}: ended by {'; '.join(ends)}."
 
 
 def where(versions):
