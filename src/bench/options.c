@@ -48,6 +48,8 @@ const struct option bench_option_rows[] = {
      .max = 10000000},
     {ROW("size", SIZE, size, "128", "bytes of a payload, at least what its numbers need"), .max = 1 << 20},
     {ROW("window", INT, window, "64", "unanswered messages each publisher may have"), .min = 1, .max = 65536},
+    {ROW("hold", DURATION, hold, "0", "with all connected, wait so long before anything is published"), .max = MAX_S},
+    {ROW("warm-up", DURATION, warm_up, "0", "publish so long before what is measured begins"), .max = MAX_S},
     {ROW("duration", DURATION, duration, "10s", "how long to publish"), .min = 100, .max = MAX_S},
     {ROW("persistent", BOOL, persistent, "false", "AMQP messages with delivery_mode 2")},
     {ROW("amqp", STRING, amqp, "", "amqp://… of a publisher's account; else the environment's GRID_AMQP_URI"),

@@ -29,6 +29,8 @@ struct bench_options {
 	int64_t rate;
 	int64_t size;
 	int64_t window;
+	int64_t hold;     /* ms */
+	int64_t warm_up;  /* ms */
 	int64_t duration; /* ms */
 	bool persistent;
 	char *amqp;

@@ -1,6 +1,7 @@
 #include "bench/payload.h"
 
 #include <endian.h>
+#include <stddef.h>
 
 #define HEAD "{\"b\":\""
 #define TAIL "\"}"
@@ -63,6 +64,14 @@ void payload_put(struct buf *out, struct str run, const struct payload *payload,
 	memset(p, 'x', pad);
 	out->n += pad;
 	buf_puts(out, TAIL);
+}
+
+void payload_stamp(struct buf *payload, struct str run, uint64_t published_us)
+{
+	size_t at = sizeof(HEAD) - 1 + run.n + offsetof(struct fixed, t);
+
+	GRID_ASSERT(payload->n >= OVERHEAD + run.n);
+	put_digits(payload->p + at, sizeof(blank.t), published_us);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */

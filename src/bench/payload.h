@@ -23,6 +23,8 @@ struct payload {
 size_t payload_size(struct str run, size_t size);
 /* `rooms`: targets below are rooms, the others users. `size`: bytes it is padded to when it is shorter. */
 void payload_put(struct buf *out, struct str run, const struct payload *payload, uint32_t rooms, size_t size);
+/* Puts another time into a payload of this run. */
+void payload_stamp(struct buf *payload, struct str run, uint64_t published_us);
 /* False: this is not a payload of this run. */
 bool payload_read(struct str text, struct str run, uint32_t rooms, struct payload *out);
 

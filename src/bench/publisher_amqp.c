@@ -97,6 +97,8 @@ static int publish(struct publisher_amqp *publisher, struct letter *letter)
 		properties._flags |= AMQP_BASIC_DELIVERY_MODE_FLAG;
 		properties.delivery_mode = PERSISTENT;
 	}
+	/* What it took from the loop to here is ours, not the grid's. */
+	payload_stamp(&letter->body, publisher->base.load->run, clock_mono_us());
 	letter->tag = publisher->next_tag++;
 	list_add(&publisher->unconfirmed, letter);
 	return amqp_link_status(&publisher->link, "publishing",

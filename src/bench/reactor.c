@@ -12,7 +12,7 @@ int reactor_init(struct reactor *reactor)
 	*reactor = (struct reactor){.epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
 	if (reactor->epoll_fd < 0)
 		return -errno;
-	reactor->now_us = reactor->woken_us = clock_mono_us();
+	reactor->now_us = reactor->asked_us = clock_mono_us();
 	wheel_init(&reactor->wheel, TICK_MS, reactor->now_us / 1000);
 	return 0;
 }
@@ -74,14 +74,16 @@ void reactor_fail(struct reactor *reactor, int error)
 		reactor->error = error;
 }
 
-/* Turns should begin a tick apart; what is more is our own slowness, or the machine's. */
+/* What is ready should be known of a tick later; what is more is our own slowness, or the machine's. It is known of all
+ * only when all that was known has been called back, and all that is ready fits in. */
 static void note_lag(struct reactor *reactor)
 {
-	uint64_t due_us = reactor->woken_us + TICK_MS * 1000;
+	uint64_t due_us = reactor->asked_us + TICK_MS * 1000;
 
 	if (reactor->now_us > due_us && reactor->now_us - due_us > reactor->max_lag_us)
 		reactor->max_lag_us = reactor->now_us - due_us;
-	reactor->woken_us = reactor->now_us;
+	if (reactor->n < REACTOR_EVENTS_MAX)
+		reactor->asked_us = reactor->now_us;
 }
 
 static void wait_for_events(struct reactor *reactor)
@@ -92,15 +94,16 @@ static void wait_for_events(struct reactor *reactor)
 		reactor_fail(reactor, -errno);
 	reactor->at = 0;
 	reactor->n = n > 0 ? n : 0;
+	reactor->now_us = clock_mono_us();
+	note_lag(reactor);
 }
 
 void reactor_turn(struct reactor *reactor)
 {
 	if (reactor->at == reactor->n)
 		wait_for_events(reactor);
-	reactor->now_us = clock_mono_us();
-	note_lag(reactor);
-	while (reactor->at < reactor->n && reactor->now_us - reactor->woken_us < TICK_MS * 1000) {
+	const uint64_t began_us = reactor->now_us = clock_mono_us();
+	while (reactor->at < reactor->n && reactor->now_us - began_us < TICK_MS * 1000) {
 		const struct epoll_event *event = &reactor->events[reactor->at++];
 		struct watch *watch = event->data.ptr;
 		if (watch) /* NULL: it was unwatched meanwhile */

@@ -34,8 +34,8 @@ struct reactor {
 	int at, n;
 	struct wheel wheel;
 	uint64_t now_us;     /* monotonic; read again before each callback of a socket and each round of timers */
-	uint64_t woken_us;   /* when the turn before began */
-	uint64_t max_lag_us; /* how late a turn began at worst */
+	uint64_t asked_us;   /* when it last knew of all that was ready */
+	uint64_t max_lag_us; /* how late it knew at worst */
 	int error;           /* what the run must end with: -errno */
 };
 

@@ -95,6 +95,7 @@ static void on_session_ended(struct client *client)
 	struct receiver *receiver = receiver_of(client);
 
 	reactor_timer_cancel(&receiver->rejoin);
+	receiver->shared->ended++;
 	receiver->shared->complete -= receiver->joined == receiver->n_memberships;
 	receiver->joined = 0;
 	for (uint32_t i = 0; i < receiver->n_memberships; i++) {

@@ -17,6 +17,7 @@ struct receivers {
 	bool user_received;       /* they get what goes to the user as well */
 
 	size_t complete;      /* receivers that receive all they should */
+	uint64_t ended;       /* sessions that are over */
 	uint64_t received;    /* messages of this run */
 	uint64_t received_us; /* the last one */
 	uint64_t foreign;     /* messages that are not ours */

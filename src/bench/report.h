@@ -9,17 +9,20 @@
 
 struct report {
 	const char *run;
-	double seconds;       /* of publishing */
+	double seconds;       /* of publishing, without the warm-up, as all that is measured */
 	uint64_t wanted_rate; /* messages a second; 0: any */
+	uint64_t published;   /* attempts in that time; the tally has those of the warm-up as well */
 	uint64_t connections, reconnects, refused;
+	uint64_t ended;     /* sessions */
 	double connected_s; /* how long it took until all were in their rooms */
 	uint64_t received;  /* messages, at all sessions */
-	double received_s;  /* from the beginning of publishing to the last of them */
+	double received_s;  /* from the beginning of what is measured to the last of them */
 	uint64_t foreign;
 	struct tally tally;
 	const struct histogram *ack, *delivery;
 	double cpu_share;  /* of one core, all threads */
 	double loop_share; /* the one that drives the websockets */
+	double wait_share; /* the same one: ready, without a processor */
 	uint64_t max_lag_us;
 	uint64_t late_sends;
 	const struct watched_list *watched;
@@ -32,7 +35,8 @@ bool report_saturated(const struct report *report);
 bool report_failed(const struct report *report);
 void report_json(const struct report *report, struct buf *out);
 void report_text(const struct report *report, struct buf *out);
-/* A line for each example. */
+/* A line for each watched process that has ended, and for each example. */
+void report_warnings(const struct report *report, struct buf *out);
 void report_examples(const struct report *report, const struct ledger *ledger, uint32_t rooms, struct buf *out);
 
 /* Percentiles: `"name":{…}`, and a row of the table. */

@@ -22,7 +22,13 @@
 #define OTHER_FILES 64       /* descriptors that are no websockets */
 #define QUIET_US 1000000     /* and then so long for what should not come any more */
 
-enum phase { PHASE_CONNECTING, PHASE_PUBLISHING, PHASE_SETTLING, PHASE_DONE };
+enum phase { PHASE_CONNECTING, PHASE_HOLDING, PHASE_WARMING, PHASE_PUBLISHING, PHASE_SETTLING, PHASE_DONE };
+
+/* What was counted before PUBLISHING. */
+struct before {
+	struct cpu cpu;
+	uint64_t attempted, received;
+};
 
 struct run {
 	const struct bench_options *options;
@@ -43,11 +49,13 @@ struct run {
 	uint64_t progress_us, welcomes; /* CONNECTING: when something last got better */
 	uint64_t look_us;               /* SETTLING: when to look again */
 	uint64_t quiet_us;              /* since when all is accounted for; 0: it is not */
-	struct cpu cpu_before, cpu_used;
+	struct before before;
+	struct cpu cpu_used; /* while PUBLISHING */
 	struct watched_list watched;
 	uint64_t connected_us;  /* how long CONNECTING took */
 	uint64_t publishing_us; /* when PUBLISHING began */
 	uint64_t published_us;  /* how long PUBLISHING took */
+	uint64_t published;     /* messages, meanwhile */
 	uint64_t max_lag_us;
 	struct tally tally;
 };
@@ -62,7 +70,7 @@ static void on_signal(struct watch *watch, uint32_t events)
 	(void)events;
 	if (!signals_take(watch->fd))
 		return;
-	if (run->stopping || run->phase == PHASE_CONNECTING)
+	if (run->stopping || run->phase < PHASE_WARMING)
 		reactor_fail(&run->reactor, -EINTR);
 	run->stopping = true;
 }
@@ -89,29 +97,44 @@ static void enter(struct run *run, enum phase phase)
 	run->since_us = run->reactor.now_us;
 }
 
-static void begin_publishing(struct run *run)
+static void begin_holding(struct run *run)
 {
 	progress_step(&run->progress, "connected connections=%u", run->fleet.n);
 	run->connected_us = run->reactor.now_us - run->since_us;
+	enter(run, PHASE_HOLDING);
+}
+
+static void begin_warming(struct run *run)
+{
 	watched_weigh(&run->watched, WATCHED_CONNECTED);
 	/* That may have taken a while. */
-	run->reactor.now_us = run->reactor.woken_us = clock_mono_us();
+	run->reactor.now_us = run->reactor.asked_us = clock_mono_us();
+	enter(run, PHASE_WARMING);
+	publishers_start(&run->publishers, run->reactor.now_us);
+	if (run->options->warm_up)
+		progress_step(&run->progress, "warming up");
+}
+
+/* What is measured begins anew; the books go on. */
+static void begin_publishing(struct run *run)
+{
 	enter(run, PHASE_PUBLISHING);
 	run->publishing_us = run->reactor.now_us;
-	watched_begin(&run->watched);
-	run->cpu_before = cpu_now();
+	*run->ack = *run->delivery = (struct histogram){.n = 0};
+	run->publishers.load.late_sends = 0;
 	run->reactor.max_lag_us = 0;
-	publishers_start(&run->publishers, run->reactor.now_us);
+	watched_begin(&run->watched);
+	run->before = (struct before){.cpu = cpu_now(),
+	                              .attempted = ledger_counted(run->ledger)->publishes.attempted,
+	                              .received = run->fleet.shared.received};
 	progress_step(&run->progress, "publishing");
 }
 
 static void begin_settling(struct run *run)
 {
-	const struct cpu now = cpu_now();
-
 	run->published_us = run->reactor.now_us - run->since_us;
-	run->cpu_used =
-	    (struct cpu){now.process_us - run->cpu_before.process_us, now.thread_us - run->cpu_before.thread_us};
+	run->published = ledger_counted(run->ledger)->publishes.attempted - run->before.attempted;
+	run->cpu_used = cpu_since(&run->before.cpu);
 	run->max_lag_us = run->reactor.max_lag_us;
 	ledger_stopped(run->ledger, run->reactor.now_us);
 	enter(run, PHASE_SETTLING);
@@ -151,7 +174,7 @@ static void turn_connecting(struct run *run)
 
 	fleet_start(&run->fleet, (uint64_t)run->options->connect_rate);
 	if (fleet_complete(&run->fleet) && publishers_ready(&run->publishers) && offline_ready(run)) {
-		begin_publishing(run);
+		begin_holding(run);
 		return;
 	}
 	if (got > run->welcomes) {
@@ -164,15 +187,39 @@ static void turn_connecting(struct run *run)
 	}
 }
 
-static void turn_publishing(struct run *run)
+static void publish(struct run *run)
 {
-	if (run->stopping || run->reactor.now_us - run->since_us >= (uint64_t)run->options->duration * 1000) {
-		begin_settling(run);
-		return;
-	}
 	int r = publishers_turn(&run->publishers, run->reactor.now_us);
 	if (r != 0)
 		reactor_fail(&run->reactor, r);
+}
+
+static bool is_over(const struct run *run, int64_t ms)
+{
+	return run->reactor.now_us - run->since_us >= (uint64_t)ms * 1000;
+}
+
+static void turn_holding(struct run *run)
+{
+	if (is_over(run, run->options->hold))
+		begin_warming(run);
+}
+
+static void turn_warming(struct run *run)
+{
+	if (run->stopping || is_over(run, run->options->warm_up))
+		begin_publishing(run);
+	else
+		publish(run);
+}
+
+static void turn_publishing(struct run *run)
+{
+	/* A signal in the warm-up leaves a moment all the same: nothing is divided by 0. */
+	if (is_over(run, run->stopping ? 1 : run->options->duration))
+		begin_settling(run);
+	else
+		publish(run);
 }
 
 static bool accounted_for(const struct tally *tally)
@@ -197,13 +244,13 @@ static void turn_settling(struct run *run)
 	else if (!run->quiet_us)
 		run->quiet_us = now_us;
 	bool quiet = run->quiet_us && now_us - run->quiet_us >= QUIET_US;
-	if (quiet || now_us - run->since_us >= (uint64_t)run->options->settle * 1000)
+	if (quiet || is_over(run, run->options->settle))
 		enter(run, PHASE_DONE);
 }
 
 static void show(struct run *run)
 {
-	static const char *const names[] = {"connecting", "publishing", "settling", "done"};
+	static const char *const names[] = {"connecting", "holding", "warming up", "publishing", "settling", "done"};
 
 	if (!progress_due(&run->progress, run->reactor.now_us))
 		return;
@@ -222,6 +269,12 @@ static void turn(struct run *run)
 	switch (run->phase) {
 	case PHASE_CONNECTING:
 		turn_connecting(run);
+		break;
+	case PHASE_HOLDING:
+		turn_holding(run);
+		break;
+	case PHASE_WARMING:
+		turn_warming(run);
 		break;
 	case PHASE_PUBLISHING:
 		turn_publishing(run);
@@ -247,16 +300,19 @@ static struct report report_of(const struct run *run)
 	    .run = run->options->run,
 	    .seconds = (double)run->published_us / 1e6,
 	    .wanted_rate = (uint64_t)run->options->rate,
+	    .published = run->published,
 	    .connections = run->fleet.n,
 	    .reconnects = run->fleet.clients.reconnects,
 	    .refused = run->fleet.clients.refused,
-	    .received = run->fleet.shared.received,
+	    .ended = run->fleet.shared.ended,
+	    .received = run->fleet.shared.received - run->before.received,
 	    .foreign = run->fleet.shared.foreign,
 	    .tally = run->tally,
 	    .ack = run->ack,
 	    .delivery = run->delivery,
 	    .cpu_share = (double)run->cpu_used.process_us / (double)run->published_us,
 	    .loop_share = (double)run->cpu_used.thread_us / (double)run->published_us,
+	    .wait_share = (double)run->cpu_used.wait_us / (double)run->published_us,
 	    .max_lag_us = run->max_lag_us,
 	    .late_sends = run->publishers.load.late_sends,
 	    .connected_s = (double)run->connected_us / 1e6,
@@ -281,6 +337,7 @@ static enum bench_exit print_report(struct run *run)
 		return BENCH_EXIT_FAILED;
 	const struct report report = report_of(run);
 	progress_step(&run->progress, "done");
+	report_warnings(&report, &text);
 	report_examples(&report, run->ledger, (uint32_t)run->options->rooms, &text);
 	if (!write_out(stderr, &text))
 		return BENCH_EXIT_FAILED;

@@ -66,7 +66,7 @@ def test_a_clean_run_finds_nothing(n1, n2, grid):
     # 20 users of two sessions each, in 2 of 6 rooms: 80 places, so 13.3 sessions in a room.
     assert 12 * rooms["acknowledged"] < rooms["expected"] == rooms["delivered"] < 15 * rooms["acknowledged"]
     assert users["delivered"] == users["acknowledged"] > 100 and users["offline"] == 0
-    assert connections(report) == {"wanted": 40, "reconnects": 0, "refused": 0}
+    assert connections(report) == {"wanted": 40, "reconnects": 0, "refused": 0, "ended": 0}
     assert 1.9 < report["seconds"] < 10 and report["latency_ms"]["ack"]["max"] > 0
 
 
@@ -114,6 +114,54 @@ def test_a_signal_ends_the_publishing(n1):
         report = run.report()
     nothing_wrong(report)
     assert report["seconds"] < 60
+
+
+def test_what_is_measured_begins_after_the_warm_up(n1):
+    with bench([n1], connections=10, rooms=2, rate=300, hold="100ms", warm_up=1, duration=1,
+               watch=f"node={n1.process.pid}") as run:
+        for step in ("connected", "warming up", "publishing", "settling", "done"):
+            run.wait_step(step)
+        report = run.report()
+    nothing_wrong(report)
+    assert re.findall(r"^gridbench: (\w+)", run.log, re.M) == ["connected", "warming", "publishing", "settling", "done"]
+    publishes, rooms = report["publishes"], report["rooms"]
+    assert 0 < publishes["measured"] < publishes["attempted"] == publishes["acknowledged"]
+    # The books are of both.
+    assert rooms["delivered"] == rooms["expected"] == 5 * publishes["attempted"]
+    assert 5 * publishes["measured"] <= report["deliveries"]["total"] < rooms["delivered"]
+    process = report["processes"]["node"]
+    assert process["cpu_us_per_delivery"] == pytest.approx(process["cpu_s"] * 1e6 / report["deliveries"]["total"],
+                                                           rel=0.01)
+
+
+def test_a_signal_in_the_warm_up_ends_it(n1):
+    with bench([n1], connections=3, warm_up="1h") as run:
+        run.wait_step("warming up")
+        run.stop()
+        report = run.report()
+    nothing_wrong(report)
+    assert 0 < report["seconds"] < 60
+
+
+def test_nothing_is_published_while_it_holds(n1):
+    with bench([n1], connections=3, hold="1h") as run:
+        run.wait_step("connected")
+        wait_for(lambda: n1.metric("grid_sessions") == 4)
+        run.stop()
+        code, output = run.end()
+    assert (code, output) == (3, "") and "publishing" not in run.log
+
+
+def test_a_watched_process_that_ends_is_named(n1):
+    with subprocess.Popen(["sleep", "1000"]) as mortal:
+        with bench([n1], connections=3, duration="1h", watch=f"mortal={mortal.pid}") as run:
+            run.wait_step("publishing")
+            mortal.kill()
+            mortal.wait()
+            run.stop()
+            report = run.report()
+    assert report["processes"] == {"mortal": None}
+    assert "\ngridbench: watched mortal ended\n" in run.log
 
 
 # Absent users
@@ -250,7 +298,8 @@ def test_clients_of_a_killed_node_go_to_the_other_one(nodes, n1, grid):
         code, output = run.end()
     report = json.loads(output)
     assert code in (0, 1)
-    assert report["connections"]["reconnects"] == 21 and report["connections"]["refused"] == 0
+    # Those who publish are no sessions that receive.
+    assert connections(report) == {"wanted": 40, "reconnects": 21, "refused": 0, "ended": 20}
     assert report["rooms"]["lost"] == 0, report
     assert report["publishes"]["acknowledged"] > 500
     assert n1.metric("grid_sessions") == 0
@@ -276,7 +325,7 @@ def test_a_restarting_node_is_left_as_it_asks(nodes, n1, grid):
         wait_for(lambda: n1.metric("grid_sessions") == 10, timeout=60)
         run.stop()
         report = run.report()
-    assert connections(report) == {"wanted": 10, "reconnects": 5, "refused": 0}
+    assert connections(report) == {"wanted": 10, "reconnects": 5, "refused": 0, "ended": 5}
 
 
 def test_publishes_on_a_cut_link_are_unknown_and_go_on_afterwards(n1, grid):

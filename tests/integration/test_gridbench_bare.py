@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import pathlib
 import re
 import signal
 import socket
@@ -15,6 +16,8 @@ from gridtest.raw import PING, PONG, TEXT, Raw, frame, handshake
 from gridtest.util import ROOT, free_port, wait_for
 
 KEYS = 300
+# What the kernel holds at most for a socket that sends.
+MOST_SENT = int(pathlib.Path("/proc/sys/net/ipv4/tcp_wmem").read_text().split()[2])
 
 
 class Limit(Bench):
@@ -45,7 +48,8 @@ class Limit(Bench):
 
 @pytest.fixture(params=[(), ("--batch", "5ms")], ids=["each", "batch"])
 def limit(request):
-    with Limit(*request.param) as server:
+    """With a backlog for all that a test sends, however little the kernel holds."""
+    with Limit("--backlog", "1G", *request.param) as server:
         yield server
 
 
@@ -111,8 +115,8 @@ def flood(publisher, n, size):
 
 
 def test_a_slow_receiver_gets_all_and_holds_up_nobody(limit):
-    """6 MB, more than the kernel holds for a socket, and less than the backlog beyond that."""
-    n = 3000
+    """2 MB more than the kernel holds for a socket."""
+    n = (MOST_SENT // 2000 // 100 + 10) * 100
     with (limit.raw("/sub/a", receive_buffer=4096) as slow, limit.raw("/sub/a") as fast,
           limit.raw("/pub/a") as publisher):
         for _ in range(n // 100):
@@ -157,9 +161,10 @@ def test_it_says_why_it_cannot_listen():
 
 
 def check_pipe(report):
-    publishes = report["publishes"]
-    assert publishes["attempted"] == publishes["acknowledged"] == report["deliveries"]["total"] > 100
-    assert publishes["refused"] == report["deliveries"]["foreign"] == 0
+    publishes, deliveries = report["publishes"], report["deliveries"]
+    assert publishes["attempted"] == publishes["acknowledged"] == deliveries["total"] > 0
+    assert publishes["refused"] == deliveries["foreign"] == 0 and publishes["late_sends"] <= publishes["attempted"]
+    assert deliveries["per_s"] == pytest.approx(deliveries["total"] / report["seconds"], rel=0.01, abs=1)
     for times in report["latency_ms"].values():
         assert 0 < times["p50"] <= times["p90"] <= times["p99"] <= times["p999"] <= times["max"]
     assert all(seconds > 0 for seconds in report["cpu_s"].values())
@@ -177,14 +182,14 @@ def test_pipe_gets_what_it_sends(grid, arguments):
     assert code == 0
     report = json.loads(output)
     check_pipe(report)
-    assert 0.9 < report["seconds"] < 30
+    assert report["seconds"] >= 1  # as told
     assert queues_of_benches(grid) == []
 
 
 def test_pipe_ends_when_it_is_told_to(grid):
     with verb(grid, "pipe", "--duration=1h", "--rate=500", "--json") as run:
         run.wait_step("publishing")
-        wait_for(lambda: any(queue.get("message_stats", {}).get("deliver_get", 0) > 110
+        wait_for(lambda: any(queue.get("message_stats", {}).get("deliver_get", 0) > 0
                              for queue in grid.api("GET", "queues")), 60, "messages go through")
         run.stop()
         code, output = run.end()
@@ -224,7 +229,7 @@ def test_bind_binds_all_and_cleans_up(grid, arguments):
         code, output = run.end()
     assert code == 0
     report = json.loads(output)
-    assert report["keys"] == KEYS and report["seconds"] > 0
+    assert report["keys"] == report["wanted"] == KEYS and report["seconds"] > 0
     assert report["per_s"] == pytest.approx(KEYS / report["seconds"], rel=0.05)
     assert queues_of_benches(grid) == []
 

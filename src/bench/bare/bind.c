@@ -1,6 +1,7 @@
 #include "bench/bare/bind.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -94,7 +95,8 @@ static enum bench_exit print_result(const struct bind *bind, const struct bind_o
 	double rate = seconds > 0 ? keys / seconds : 0;
 
 	if (options->json)
-		printf("{\"keys\":%u,\"seconds\":%.3f,\"per_s\":%.0f}\n", keys, seconds, rate);
+		printf("{\"wanted\":%" PRIi64 ",\"keys\":%u,\"seconds\":%.3f,\"per_s\":%.0f}\n", options->keys, keys, seconds,
+		       rate);
 	else
 		printf("bound       %u keys in %.3f s, %.0f/s\n", keys, seconds, rate);
 	return fflush(stdout) == 0 ? BENCH_EXIT_OK : BENCH_EXIT_FAILED;

@@ -173,8 +173,10 @@ static bool find_address(const struct limit_options *options, struct url *url)
 	const char *why = "expected HOST:PORT";
 
 	snprintf(text, sizeof(text), "ws://%s", options->listen);
-	if (!strchr(options->listen, '/') && url_parse(text, "/", url) == 0 && url_resolve(url, AF_UNSPEC, &why) == 0)
+	if (!strchr(options->listen, '/') && url_parse(text, "/", url) == 0 && url_resolve(url, AF_UNSPEC, &why) == 0) {
+		url->text = options->listen; /* which stays */
 		return true;
+	}
 	fprintf(stderr, "gridbench: --listen %s: %s; see gridbench limit --help\n", options->listen, why);
 	return false;
 }

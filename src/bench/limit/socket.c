@@ -167,7 +167,6 @@ static void enter_room(struct socket *socket, const struct opening *opening)
 {
 	struct sockets *sockets = socket->sockets;
 
-	socket->receives = opening->receives;
 	socket->room = room_ref(&sockets->rooms, opening->room);
 	if (!socket->room) {
 		fail(sockets, -ENOMEM);
@@ -178,6 +177,8 @@ static void enter_room(struct socket *socket, const struct opening *opening)
 	int r = opening->receives ? room_add(socket->room, socket) : 0;
 	if (r != 0)
 		fail(sockets, r);
+	else
+		socket->receives = opening->receives; /* from here on the room has it */
 }
 
 static void take_opening(struct socket *socket, char **pp, size_t *np)

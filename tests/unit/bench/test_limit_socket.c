@@ -1,6 +1,7 @@
 /* Sockets and rooms of the limit server, over pairs of sockets: who gets what, and what becomes of the slow. */
 #include "bench/limit/socket.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -11,6 +12,18 @@
 #include "check_main.h"
 
 #define BACKLOG 300000
+
+/* A realloc that is too large is to fail here too, not to end the program. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
 
 static struct sockets sockets;
 
@@ -324,6 +337,31 @@ START_TEST(closes_who_is_too_slow)
 }
 END_TEST
 
+START_TEST(survives_a_room_that_cannot_grow)
+{
+	struct peer first GRID_CLEANUP(peer_deinit) = connect_to("/sub/a");
+	struct peer second GRID_CLEANUP(peer_deinit) = connect_to("/pub/a");
+	struct room *room = sockets.first->room;
+	const size_t cap = room->cap;
+	struct buf bytes = BUF_INIT;
+	int fds[2];
+
+	buf_puts(&bytes, "GET /sub/a HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n");
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	ck_assert_int_eq(socket_new(&sockets, fds[0]), 0);
+	struct peer third GRID_CLEANUP(peer_deinit) = {.fd = fds[1]};
+	send_bytes(&third, &bytes);
+	room->n = room->cap = SIZE_MAX / 64; /* twice of it is more than there is */
+	sockets.first->source.ready(&sockets.first->source, EPOLLIN);
+	ck_assert_int_eq(sockets.error, -ENOMEM);
+	room->n = 1;
+	room->cap = cap;
+	sockets_close(&sockets);
+	ck_assert_ptr_null(sockets.first);
+}
+END_TEST
+
 CHECK_MAIN_WITH("bench.limit_socket", setup, teardown, sends_each_message, sends_each_turn, puts_messages_together,
                 answers_pings_and_closes, refuses_what_it_does_not_do, forgets_who_hangs_up,
-                lets_the_slow_catch_up_by_messages, lets_the_slow_catch_up_by_turns, closes_who_is_too_slow)
+                lets_the_slow_catch_up_by_messages, lets_the_slow_catch_up_by_turns, closes_who_is_too_slow,
+                survives_a_room_that_cannot_grow)

@@ -67,6 +67,8 @@ START_TEST(has_defaults)
 	ck_assert_int_eq(options.connections, 100);
 	ck_assert_int_eq(options.users, 100); /* one for each connection */
 	ck_assert_int_eq(options.duration, 10000);
+	ck_assert_int_eq(options.hold, 0);
+	ck_assert_int_eq(options.warm_up, 0);
 	ck_assert_int_eq(options.grace, 5000);
 	ck_assert_int_eq(options.settle, 10000);
 	ck_assert_int_eq(options.via, VIA_WS);

@@ -59,6 +59,17 @@ START_TEST(is_padded_to_its_size)
 }
 END_TEST
 
+START_TEST(is_stamped_anew)
+{
+	struct buf out GRID_CLEANUP(buf_deinit) = BUF_INIT;
+	struct buf later GRID_CLEANUP(buf_deinit) = BUF_INIT;
+
+	written(&out, (struct message_id){3, 2, 12}, 99, 200);
+	payload_stamp(&out, STR("run-1"), 1234567890123);
+	ck_assert(str_eq(buf_str(&out), written(&later, (struct message_id){3, 2, 12}, 1234567890123, 200)));
+}
+END_TEST
+
 #define OURS(run, p, k, n, t)                                                                                          \
 	"{\"b\":\"" run "\",\"p\":\"" p "\",\"k\":\"" k "\",\"n\":\"" n "\",\"t\":\"" t "\",\"pad\":\"\"}"
 #define P "00000003"
@@ -139,5 +150,5 @@ START_TEST(what_is_cut_off_is_refused)
 }
 END_TEST
 
-CHECK_MAIN("bench.payload", comes_back_as_it_was, is_written_as_documented, is_padded_to_its_size,
+CHECK_MAIN("bench.payload", comes_back_as_it_was, is_written_as_documented, is_padded_to_its_size, is_stamped_anew,
            refuses_what_is_not_ours, numbers_are_digits, what_is_cut_off_is_refused)
