@@ -97,7 +97,7 @@ def problems(result):
         "foreign": result["foreign"],
         "publishes not acknowledged": publishes["refused"] + publishes["unknown"],
         "connections lost": connections["reconnects"],
-        "connections ended": connections.get("ended"),
+        "connections ended": connections["ended"],
     }
     found = [f"{count} {what}" for what, count in counts.items() if count]
     if result["generator"]["saturated"]:
@@ -142,7 +142,7 @@ def measures(result):
     return {"cpu_us": cpu_us(node_of(result)), "beside_us": cpu_us(beside),
             "per_s": result["deliveries"]["per_s"],
             "p50_ms": delivery["p50"], "p99_ms": delivery["p99"], "ack_p99_ms": ack["p99"],
-            "generator": result["generator"]["cpu_share"], "generator_waits": result["generator"].get("wait_share"),
+            "generator": result["generator"]["loop_share"], "generator_waits": result["generator"]["wait_share"],
             "problems": problems(result)}
 
 

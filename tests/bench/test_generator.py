@@ -17,7 +17,7 @@ def result(**changes):
         "deliveries": {"total": 40000, "per_s": 10000.0},
         "latency_ms": {name: {"p50": 1.0, "p99": 2.0} for name in ("ack", "delivery")},
         "processes": {"node": {"cpu_us_per_delivery": 5.0, "memory_kb": {"start": 1000, "connected": 1300, "end": 1400}}},
-        "generator": {"cpu_share": 0.3, "wait_share": 0.1, "saturated": False},
+        "generator": {"loop_share": 0.3, "wait_share": 0.1, "saturated": False},
     }
     for name, value in changes.items():
         group, column = name.split("_", 1)
