@@ -155,8 +155,9 @@ SCENARIOS = (
         **rows([("rabbitmq", RABBIT, "rabbitmq"), ("local", NAMES["local"], "local"),
                 ("bridge", systems.BridgeBoth, "bridge"), ("nchan", systems.NchanTwice, "nchan")], "idle", runs.memory),
         **rows([("nats", NAMES["nats"], "nats")], "idle", runs.memory, rooms_per_user=2),
-        **rows([("socketio", NAMES["socketio"], "socketio"), ("stomp", NAMES["stomp"], "stomp")], "idle", runs.memory,
-               rooms_per_user=2, connections=2000),
+        **{name: Contender(f"{NAMES[name].title}, 2,000 connections",
+                           runs.memory(NAMES[name], "idle", rooms_per_user=2, connections=2000), (name,))
+           for name in ("socketio", "stomp")},
     }, (Column("KB a connection, × gridnode", "kb", base=("idle", "rabbitmq")), Column("KB", "kb"))),
     Scenario("relay", "Published by a client of one node, confirmed, delivered by another: 1,000 a second", {
         "rabbitmq": Contender("two gridnodes, rabbitmq", runs.plain(systems.Relay, "relay"), ("rabbitmq",)),
