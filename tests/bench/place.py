@@ -52,8 +52,8 @@ def children(pid):
 
 
 class Place:
-    """What is shared is started when first asked for. `renew` throws the broker away: deleting a queue with thousands of
-    bindings would keep it busy for longer than a new one takes to start."""
+    """What is shared is started when first asked for. `renew` throws the brokers away: deleting a queue with thousands of
+    bindings would keep one busy for longer than a new one takes to start."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -115,14 +115,12 @@ class Place:
             self._grid.api("DELETE", "queues", queue)
 
     def renew(self):
-        if self._broker:
-            end_broker(self._broker.folder)
-        self._broker, self._grid = None, None
+        for folder in ("broker", "stomp"):
+            end_broker(self.folder / folder)
+        self._broker, self._grid, self._stomp = None, None, None
 
     def close(self):
         self.renew()
-        if self._stomp:
-            end_broker(self._stomp[0].broker.folder)
         if self._redis:
             self._redis.stop()
 

@@ -35,7 +35,8 @@ def plain(system, scenario, **options):
 def memory(system, scenario, **options):
     def run(place):
         measured = generator.memory(run_system(place, system, scenario, **options))
-        place.renew()
+        if system.amqp:
+            place.renew()
         return measured
     return run
 
