@@ -8,12 +8,17 @@ import signal
 import socket
 import subprocess
 
-from gridtest.broker import Broker, Grid
 from gridtest.redis import Redis
 from gridtest.util import free_port, wait_for
 
 VHOST = "bench"
 START_SECONDS = 60
+
+
+def brokers():
+    """Imported no earlier than it is used, as it needs what is installed for a run: `--list` works without."""
+    from gridtest import broker
+    return broker
 
 
 class Process:
@@ -70,7 +75,7 @@ class Place:
     @property
     def broker(self):
         if not self._broker:
-            self._broker = Broker(self.folder / "broker")
+            self._broker = brokers().Broker(self.folder / "broker")
             self._broker.start()
             self.versions["RabbitMQ"] = self._broker.api("GET", "overview")["rabbitmq_version"]
         return self._broker
@@ -78,7 +83,7 @@ class Place:
     @property
     def grid(self):
         if not self._grid:
-            self._grid = Grid(self.broker, VHOST)
+            self._grid = brokers().Grid(self.broker, VHOST)
             self._grid.create()
         return self._grid
 
@@ -95,7 +100,7 @@ class Place:
         """A broker with Web STOMP: a grid, and where its websockets are."""
         if not self._stomp:
             broker, port = self._start_stomp()
-            grid = Grid(broker, VHOST)
+            grid = brokers().Grid(broker, VHOST)
             grid.create()
             self._stomp = grid, port
         return self._stomp
@@ -105,7 +110,7 @@ class Place:
         lines = self.folder / "stomp.conf"
         lines.write_text(f"stomp.listeners.tcp.1 = 127.0.0.1:{ports[0]}\nweb_stomp.tcp.ip = 127.0.0.1\n"
                          f"web_stomp.tcp.port = {ports[1]}\nstomp.default_vhost = {VHOST}\n")
-        broker = Broker(self.folder / "stomp", more=("--config", lines, "--plugins", "rabbitmq_web_stomp"))
+        broker = brokers().Broker(self.folder / "stomp", more=("--config", lines, "--plugins", "rabbitmq_web_stomp"))
         broker.start()
         return broker, ports[1]
 
@@ -128,7 +133,7 @@ class Place:
 def end_broker(folder):
     """And all it had: nobody needs it any more."""
     if folder.is_dir():
-        broker = Broker(folder)
+        broker = brokers().Broker(folder)
         broker.kill()
         broker.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -3,8 +3,6 @@
 import asyncio
 import time
 
-from gridtest.backend import Backend
-from gridtest.client import Client
 from gridtest.tcpproxy import Proxy
 from gridtest.util import wait_for
 
@@ -131,6 +129,9 @@ def reconnect(place):
 
 
 async def cut_and_wait(place, node, proxy):
+    # Not before it is used, as in place.py.
+    from gridtest.backend import Backend
+    from gridtest.client import Client
     client = await Client.open(node, "probe")
     await client.wait_for("welcome")
     proxy.refuse()
