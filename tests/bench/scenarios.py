@@ -95,7 +95,7 @@ def ended_by(tried, found):
     if not above:
         return "the number of its steps"
     why = min(above, key=lambda one: one["rate"])["why"]
-    return "the generator" if SATURATED in why else ", ".join(why)
+    return ", ".join("the generator" if one == SATURATED else one for one in why)
 
 
 class AtRateOf:

@@ -28,5 +28,5 @@ def test_a_generator_at_its_end_says_nothing_about_the_system():
 def test_what_ended_a_search_is_what_came_next_above():
     tried = [step(100), step(400, "3 lost"), step(200, "p99 300 ms", "90% of the rate")]
     assert scenarios.ended_by(tried, 100) == "p99 300 ms, 90% of the rate"
-    assert scenarios.ended_by([step(100), step(150, "p99 300 ms", SATURATED)], 100) == "the generator"
+    assert scenarios.ended_by([step(100), step(150, SATURATED, "p99 300 ms")], 100) == "the generator, p99 300 ms"
     assert scenarios.ended_by([step(100)], 100) == "the number of its steps"
