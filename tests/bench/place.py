@@ -57,13 +57,14 @@ def children(pid):
 
 
 class Place:
-    """What is shared is started when first asked for. `renew` throws the brokers away: deleting a queue with thousands of
-    bindings would keep one busy for longer than a new one takes to start."""
+    """What is shared is started when first asked for. After `last_use` the brokers are thrown away: deleting a queue with
+    thousands of bindings would keep one busy for longer than a new one takes to start."""
 
     def __init__(self, folder):
         self.folder = folder
         self.versions = {}
         self._broker, self._grid, self._redis, self._stomp = None, None, None, None
+        self._spent = False
         self._numbers = itertools.count(1)
 
     def new_folder(self, name):
@@ -116,16 +117,26 @@ class Place:
 
     def forget(self, queue):
         """What is left of a node that has gone."""
-        if self._grid:
+        if self._grid and not self._spent:
             self._grid.api("DELETE", "queues", queue)
 
-    def renew(self):
+    @contextlib.contextmanager
+    def last_use(self):
+        """Of the brokers there are: nothing is deleted in them any more, and who comes next gets new ones."""
+        self._spent = True
+        try:
+            yield
+        finally:
+            self._spent = False
+            self._end_brokers()
+
+    def _end_brokers(self):
         for folder in ("broker", "stomp"):
             end_broker(self.folder / folder)
         self._broker, self._grid, self._stomp = None, None, None
 
     def close(self):
-        self.renew()
+        self._end_brokers()
         if self._redis:
             self._redis.stop()
 
