@@ -12,10 +12,10 @@ PACKAGES_RUN=(
 PACKAGES_TEST=(
 	clang openssl python3-pytest python3-websockets python3-pika shellcheck valgrind
 )
-# What scripts/bench measures beside Grid Notify, and python3-pika and -websockets for itself.
+# What scripts/bench needs for itself; it knows which system that it measures beside is in which package.
 # shellcheck disable=SC2034
 PACKAGES_BENCH=(
-	python3-pika python3-websockets nats-server libnginx-mod-nchan
+	python3-pika python3-websockets
 )
 
 # What scripts/cost counts with.

@@ -1,7 +1,7 @@
 """usage: scripts/bench [--only SCENARIO,…] [--systems NAME,…] [--runs N] [--list] [--write]
 
 Measures Grid Notify, its limit, and what else one could take, side by side on this machine: docs/performance.md says what
-and how. All of it takes about 25 minutes, and wants the machine to itself.
+and how. All of it takes about 20 minutes, and wants the machine to itself.
 
   --only SCENARIO these scenarios only
   --systems NAME  these systems only
@@ -30,7 +30,7 @@ from gridtest.util import ROOT
 from . import plots, report
 from .generator import SATURATED
 from .place import Place, fresh_folder
-from .results import Results
+from .results import Results, rotated
 from .scenarios import SCENARIOS
 from .systems import SYSTEMS
 
@@ -89,17 +89,18 @@ def alone(folder):
 
 
 def believable(contender, place):
-    """Its measures; a run in which the generator was too slow is done again, as it says nothing about the system."""
-    for _ in range(ATTEMPTS):
+    """Its measures; a run in which the generator was too slow is done again, as it says nothing about the system. `repeated`:
+    how often."""
+    for repeated in range(ATTEMPTS):
         measures = contender.run(place)
         if SATURATED not in measures["problems"]:
             break
-        print(f" ({SATURATED}: again)", end="", flush=True)
-    return measures
+        print(f" ({SATURATED})", end="", flush=True)
+    return {**measures, "repeated": repeated}
 
 
 def measure(place, scenario, name, contender, results):
-    """One run, into the results; whether it came to an end."""
+    """One run, into the results, which are written down at once; whether it came to an end."""
     began = time.monotonic()
     print(f"    {contender.title}", end="", flush=True)
     try:
@@ -108,6 +109,7 @@ def measure(place, scenario, name, contender, results):
         print(f": broke off: {str(error) or repr(error)}", flush=True)
         return False
     results.add(scenario.name, name, measures)
+    (FOLDER / "results.json").write_text(results.as_json(), encoding="utf-8")
     print(f": {', '.join(shown(measures))} ({time.monotonic() - began:.0f} s)", flush=True)
     return True
 
@@ -119,25 +121,37 @@ def shown(measures):
     yield from measures["problems"]
 
 
+def versions_of(options):
+    """Of what is measured beside, before any of it is: what is missing is missed at once."""
+    versions = [SYSTEMS[name].version() for name in sorted(options.systems or SYSTEMS)]
+    return [version for version in versions if version]
+
+
+def run_scenario(place, scenario, contenders, rounds, results):
+    """Whether nothing broke off. Each round begins with another contender, so that none always comes after the same."""
+    fine = True
+    print(f"==> {scenario.name}: {scenario.title}", flush=True)
+    for number in range(rounds):
+        print(f"  round {number + 1}", flush=True)
+        for name in rotated(list(contenders), number):
+            fine = measure(place, scenario, name, contenders[name], results) and fine
+    print(f"\n{report.plain(report.scenario_table(scenario, results))}", flush=True)
+    for remark in report.remarks(scenario, results):
+        print(remark)
+    print(flush=True)
+    return fine
+
+
 def run_all(options, results):
     """Where it was, and whether nothing broke off."""
     fine = True
+    versions = versions_of(options)
     fresh_folder(FOLDER / "runs")
     place = Place(FOLDER / "runs")
     with contextlib.closing(place):
         for scenario, contenders in chosen(options):
-            print(f"==> {scenario.name}: {scenario.title}", flush=True)
-            for number in range(options.runs):
-                print(f"  round {number + 1}", flush=True)
-                for name, contender in contenders.items():
-                    fine = measure(place, scenario, name, contender, results) and fine
-            print(f"\n{report.plain(report.scenario_table(scenario, results))}\n", flush=True)
-    versions = [f"{name} {version}" for name, version in place.versions.items()]
-    for name in sorted(options.systems or SYSTEMS):
-        version = SYSTEMS[name].version()
-        if version:
-            versions.append(version)
-    return report.where(versions), fine
+            fine = run_scenario(place, scenario, contenders, options.runs, results) and fine
+    return report.where([f"{name} {version}" for name, version in place.versions.items()] + versions), fine
 
 
 def main():
@@ -155,7 +169,6 @@ def main():
     results = Results()
     with alone(FOLDER):
         place, fine = run_all(options, results)
-        (FOLDER / "results.json").write_text(results.as_json(), encoding="utf-8")
         (FOLDER / "report.md").write_text("\n\n".join(report.parts(results, place).values()), encoding="utf-8")
         plots.write(FOLDER / "plots", plots.pictures(results))
     print(f"{report.plain(report.bars_table(results))}\n\n{place}")

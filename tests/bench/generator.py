@@ -58,7 +58,7 @@ class Generator:
         return json.loads(self.result_path.read_text())
 
     def result(self):
-        """Waits for its end; what it has measured. 1 is its exit status when something was lost."""
+        """Waits for its end; what it has measured. 1 is its exit status when something was lost, which `problems` say."""
         code = self.process.wait(RUN_SECONDS)
         assert code in (0, 1), f"gridbench ended with {code}:\n{self.log}"
         return json.loads(self.result_path.read_text())
@@ -81,22 +81,53 @@ def start_bare(folder, kind, **options):
     return Generator(folder, kind, [kind, "--json", *arguments(options)])
 
 
+def node_of(result):
+    """The watched process that is measured; None when it has ended (gridbench says null then) or nothing was watched."""
+    return result.get("processes", {}).get("node")
+
+
 def problems(result):
     """Why a run's figures are not to be believed, in words; empty when they are."""
-    found = []
-    for column in ("lost", "doubled"):
-        count = result["rooms"][column] + result["users"][column]
-        if count:
-            found.append(f"{count} {column}")
-    if result["publishes"]["refused"] or result["publishes"]["unknown"]:
-        found.append(f"{result['publishes']['refused'] + result['publishes']['unknown']} publishes not acknowledged")
-    if result["connections"]["reconnects"]:
-        found.append(f"{result['connections']['reconnects']} connections lost")
+    rooms, users, publishes, connections = (result[name] for name in ("rooms", "users", "publishes", "connections"))
+    counts = {
+        "lost": rooms["lost"] + users["lost"],
+        "doubled": rooms["doubled"] + users["doubled"],
+        "excused": rooms["excused"],
+        "misrouted": result["misrouted"],
+        "foreign": result["foreign"],
+        "publishes not acknowledged": publishes["refused"] + publishes["unknown"],
+        "connections lost": connections["reconnects"],
+        "connections ended": connections["ended"],
+    }
+    found = [f"{count} {what}" for what, count in counts.items() if count]
     if result["generator"]["saturated"]:
         found.append(SATURATED)
-    if "node" not in result.get("processes", {}):
+    if not node_of(result):
         found.append("a process that was measured has ended")
     return found
+
+
+LATE = 0.01  # of the messages, as gridbench has it for itself
+
+
+def pipe_problems(result):
+    """The same of `gridbench pipe`: all it has published is confirmed, and has come."""
+    publishes, deliveries = result["publishes"], result["deliveries"]
+    counts = {
+        "not confirmed": publishes["attempted"] - publishes["acknowledged"],
+        "refused": publishes["refused"],
+        "not delivered": publishes["attempted"] - deliveries["total"],
+        "foreign": deliveries["foreign"],
+    }
+    found = [f"{count} {what}" for what, count in counts.items() if count]
+    if publishes["late_sends"] > LATE * publishes["attempted"]:
+        found.append(SATURATED)
+    return found
+
+
+def bind_problems(result, wanted):
+    """The same of `gridbench bind`."""
+    return [] if result["keys"] == wanted else [f"{result['keys']} of {wanted} keys bound"]
 
 
 def cpu_us(process):
@@ -106,16 +137,17 @@ def cpu_us(process):
 
 def measures(result):
     """What is taken from a result, with `problems`."""
-    processes = result.get("processes", {})
+    beside = result.get("processes", {}).get("beside")
     delivery, ack = result["latency_ms"]["delivery"], result["latency_ms"]["ack"]
-    return {"cpu_us": cpu_us(processes.get("node")), "beside_us": cpu_us(processes.get("beside")),
+    return {"cpu_us": cpu_us(node_of(result)), "beside_us": cpu_us(beside),
             "per_s": result["deliveries"]["per_s"],
             "p50_ms": delivery["p50"], "p99_ms": delivery["p99"], "ack_p99_ms": ack["p99"],
-            "generator": result["generator"]["cpu_share"],
+            "generator": result["generator"]["loop_share"], "generator_waits": result["generator"]["wait_share"],
             "problems": problems(result)}
 
 
 def memory(result):
     """Resident KB for each connection."""
-    node = result["processes"]["node"]["memory_kb"]
-    return {"kb": (node["connected"] - node["start"]) / result["connections"]["wanted"], "problems": problems(result)}
+    node = node_of(result)
+    kb = node and (node["memory_kb"]["connected"] - node["memory_kb"]["start"]) / result["connections"]["wanted"]
+    return {"kb": kb, "problems": problems(result)}

@@ -8,12 +8,17 @@ import signal
 import socket
 import subprocess
 
-from gridtest.broker import Broker, Grid
 from gridtest.redis import Redis
 from gridtest.util import free_port, wait_for
 
 VHOST = "bench"
 START_SECONDS = 60
+
+
+def brokers():
+    """Imported no earlier than it is used, as it needs what is installed for a run: `--list` works without."""
+    from gridtest import broker
+    return broker
 
 
 class Process:
@@ -52,13 +57,14 @@ def children(pid):
 
 
 class Place:
-    """What is shared is started when first asked for. `renew` throws the broker away: deleting a queue with thousands of
-    bindings would keep it busy for longer than a new one takes to start."""
+    """What is shared is started when first asked for. After `last_use` the brokers are thrown away: deleting a queue with
+    thousands of bindings would keep one busy for longer than a new one takes to start."""
 
     def __init__(self, folder):
         self.folder = folder
         self.versions = {}
         self._broker, self._grid, self._redis, self._stomp = None, None, None, None
+        self._spent = False
         self._numbers = itertools.count(1)
 
     def new_folder(self, name):
@@ -70,7 +76,7 @@ class Place:
     @property
     def broker(self):
         if not self._broker:
-            self._broker = Broker(self.folder / "broker")
+            self._broker = brokers().Broker(self.folder / "broker")
             self._broker.start()
             self.versions["RabbitMQ"] = self._broker.api("GET", "overview")["rabbitmq_version"]
         return self._broker
@@ -78,7 +84,7 @@ class Place:
     @property
     def grid(self):
         if not self._grid:
-            self._grid = Grid(self.broker, VHOST)
+            self._grid = brokers().Grid(self.broker, VHOST)
             self._grid.create()
         return self._grid
 
@@ -95,7 +101,7 @@ class Place:
         """A broker with Web STOMP: a grid, and where its websockets are."""
         if not self._stomp:
             broker, port = self._start_stomp()
-            grid = Grid(broker, VHOST)
+            grid = brokers().Grid(broker, VHOST)
             grid.create()
             self._stomp = grid, port
         return self._stomp
@@ -105,24 +111,32 @@ class Place:
         lines = self.folder / "stomp.conf"
         lines.write_text(f"stomp.listeners.tcp.1 = 127.0.0.1:{ports[0]}\nweb_stomp.tcp.ip = 127.0.0.1\n"
                          f"web_stomp.tcp.port = {ports[1]}\nstomp.default_vhost = {VHOST}\n")
-        broker = Broker(self.folder / "stomp", more=("--config", lines, "--plugins", "rabbitmq_web_stomp"))
+        broker = brokers().Broker(self.folder / "stomp", more=("--config", lines, "--plugins", "rabbitmq_web_stomp"))
         broker.start()
         return broker, ports[1]
 
     def forget(self, queue):
         """What is left of a node that has gone."""
-        if self._grid:
+        if self._grid and not self._spent:
             self._grid.api("DELETE", "queues", queue)
 
-    def renew(self):
-        if self._broker:
-            end_broker(self._broker.folder)
-        self._broker, self._grid = None, None
+    @contextlib.contextmanager
+    def last_use(self):
+        """Of the brokers there are: nothing is deleted in them any more, and who comes next gets new ones."""
+        self._spent = True
+        try:
+            yield
+        finally:
+            self._spent = False
+            self._end_brokers()
+
+    def _end_brokers(self):
+        for folder in ("broker", "stomp"):
+            end_broker(self.folder / folder)
+        self._broker, self._grid, self._stomp = None, None, None
 
     def close(self):
-        self.renew()
-        if self._stomp:
-            end_broker(self._stomp[0].broker.folder)
+        self._end_brokers()
         if self._redis:
             self._redis.stop()
 
@@ -130,7 +144,7 @@ class Place:
 def end_broker(folder):
     """And all it had: nobody needs it any more."""
     if folder.is_dir():
-        broker = Broker(folder)
+        broker = brokers().Broker(folder)
         broker.kill()
         broker.stop()
         shutil.rmtree(folder, ignore_errors=True)

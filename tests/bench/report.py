@@ -48,13 +48,17 @@ def cell(scenario, contender, column, results):
     return text if least == most else f"{text} ({column.form.format(least)}–{column.form.format(most)})"
 
 
-def endings(results):
+def endings(scenario, results):
     """Why each search ended, as sentences."""
-    for scenario in SCENARIOS:
-        for name, rounds in results.runs.get(scenario.name, {}).items():
-            ends = sorted({one["ended_by"] for one in rounds if one.get("ended_by")})
-            if ends:
-                yield f"{scenario.contenders[name].title}: above that {'; '.join(ends)}."
+    for name, rounds in results.runs.get(scenario.name, {}).items():
+        ends = sorted({one["ended_by"] for one in rounds if one.get("ended_by")})
+        if ends:
+            yield f"{scenario.contenders[name].title}: ended by {'; '.join(ends)}."
+
+
+def remarks(scenario, results):
+    """What stands below a scenario's table."""
+    return [*endings(scenario, results), *results.repeated(scenario.name)]
 
 
 def where(versions):
@@ -68,8 +72,9 @@ def parts(results, place):
     texts = {"machine": place, "bars": markdown(bars_table(results))}
     for scenario in SCENARIOS:
         texts[scenario.name] = markdown(scenario_table(scenario, results))
-        if scenario.name == "room500-max":
-            texts[scenario.name] += "\n\n" + "\n".join(f"- {sentence}" for sentence in endings(results))
+        notes = remarks(scenario, results)
+        if notes:
+            texts[scenario.name] += "\n\n" + "\n".join(f"- {note}" for note in notes)
     return texts
 
 

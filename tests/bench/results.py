@@ -4,6 +4,12 @@ import json
 import statistics
 
 
+def rotated(names, by):
+    """The same round, begun so many further."""
+    by %= max(len(names), 1)
+    return names[by:] + names[:by]
+
+
 class Results:
     def __init__(self, runs=None):
         self.runs = runs or {}
@@ -38,6 +44,13 @@ class Results:
                 for number, one in enumerate(rounds, 1):
                     if one["problems"]:
                         yield f"{scenario}, {contender}, round {number}: {', '.join(one['problems'])}"
+
+    def repeated(self, scenario):
+        """Sentences, one for each run of a scenario that was done again before it was believed."""
+        for contender, rounds in self.runs.get(scenario, {}).items():
+            for number, one in enumerate(rounds, 1):
+                if one.get("repeated"):
+                    yield f"{contender}, round {number}: done again {one['repeated']} ×, the generator was saturated"
 
     def as_json(self):
         return json.dumps(self.runs, indent=1)

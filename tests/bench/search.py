@@ -2,30 +2,55 @@
 
 import math
 
-
-def highest(holds, first, factor=2.0, halvings=4, floor=1.0):
-    """`holds(rate)`. Up from `first` by `factor` until it does not hold (down until it does, if the first does not), then
-    between the two, halving their distance `halvings` times. None: it holds nowhere above `floor`."""
-    low, high = _bracket(holds, first, factor, floor)
-    if low is None:
-        return None
-    for _ in range(halvings):
-        middle = math.sqrt(low * high)
-        if holds(middle):
-            low = middle
-        else:
-            high = middle
-    return low
+HOLDS, FAILS, UNKNOWN = "holds", "fails", "unknown"
 
 
-def _bracket(holds, first, factor, floor):
+def highest(try_at, first, up=1.5, down=1.5, steps=8, halvings=3, floor=1.0):
+    """`try_at(rate)` is HOLDS, FAILS, or UNKNOWN: whoever tried it was at its own end, which says nothing about higher rates.
+    Up from `first` until it fails (twice UNKNOWN in a row ends that, too), down until it holds, then between the two, halving
+    their distance `halvings` times. No more than `steps` are tried, except for going down until something holds. None: it
+    holds nowhere above `floor`."""
+    search = _Search(try_at, steps)
+    search.climb(first, up)
     rate = first
-    if holds(rate):
-        while holds(rate * factor):
+    while search.low is None and rate / down >= floor:
+        rate /= down
+        search.step(rate)
+    for _ in range(halvings):
+        if search.low is None or search.high is None or not search.left():
+            break
+        search.step(math.sqrt(search.low * search.high))
+    return search.low
+
+
+class _Search:
+    """`low`: the highest rate that held; `high`: the lowest one above it that did not."""
+
+    def __init__(self, try_at, steps):
+        self.try_at, self.steps = try_at, steps
+        self.tried = {}
+
+    def step(self, rate):
+        self.tried[rate] = self.try_at(rate)
+        return self.tried[rate]
+
+    def left(self):
+        """Whether there is a step left."""
+        return len(self.tried) < self.steps
+
+    def climb(self, rate, factor):
+        unknown = 0
+        while unknown < 2 and self.left():
+            outcome = self.step(rate)
+            if outcome == FAILS:
+                return
+            unknown = unknown + 1 if outcome == UNKNOWN else 0
             rate *= factor
-        return rate, rate * factor
-    while rate / factor >= floor:
-        rate /= factor
-        if holds(rate):
-            return rate, rate * factor
-    return None, None
+
+    @property
+    def low(self):
+        return max((rate for rate, outcome in self.tried.items() if outcome == HOLDS), default=None)
+
+    @property
+    def high(self):
+        return min((rate for rate in self.tried if rate > self.low), default=None)

@@ -3,18 +3,20 @@
 import contextlib
 import pathlib
 import re
+import shutil
 import subprocess
 
 from gridtest.nodes import Nodes
 from gridtest.nginx import NGINX
 from gridtest.redis import PASSWORD, SECRET
-from gridtest.util import ROOT, free_port
+from gridtest.util import ROOT, free_port, wait_for
 
 from .generator import GRIDBENCH
 from .place import Process, children
 
 OTHERS = pathlib.Path(__file__).parent / "others"
 NPM = ROOT / "build" / "bench" / "others"  # where scripts/bench installs what OTHERS needs
+NATS = shutil.which("nats-server") or "/usr/sbin/nats-server"
 
 
 class System:
@@ -36,6 +38,7 @@ class System:
     def __enter__(self):
         with self.undo:
             self.start()
+            assert self.node, f"{self.title}: no process to measure"
             self.undo = self.undo.pop_all()
         return self
 
@@ -211,11 +214,11 @@ class Nats(System):
     dialect = "nats"
 
     def start(self):
-        self.node = (self.run("nats", ["nats-server", "-c", from_template(self, "nats.conf")]),)
+        self.node = (self.run("nats", [NATS, "-c", from_template(self, "nats.conf")]),)
 
     @staticmethod
     def version():
-        return "nats-server " + re.search(r"v([\d.]+)", printed("nats-server", "--version")).group(1)
+        return "nats-server " + re.search(r"v([\d.]+)", printed(NATS, "--version")).group(1)
 
 
 class Nchan(System):
@@ -223,7 +226,9 @@ class Nchan(System):
 
     def start(self):
         command = [NGINX, "-e", self.folder / "nginx.log", "-p", self.folder, "-c", from_template(self, "nchan.conf")]
-        self.node = tuple(children(self.run("nginx", command)))
+        master = self.run("nginx", command)
+        # It listens before it has its worker.
+        self.node = tuple(wait_for(lambda: children(master), what="nginx' worker"))
 
     @property
     def url(self):
@@ -280,7 +285,7 @@ class SocketIo(System):
 
     @property
     def url(self):
-        return f"ws://127.0.0.1:{self.port}/socket.io/?EIO=4&transport=websocket"
+        return f"ws://127.0.0.1:{self.port}/socket.io/"
 
     @staticmethod
     def version():

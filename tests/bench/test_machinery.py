@@ -7,7 +7,7 @@ from bench.place import Place
 from bench.results import Results
 from bench.systems import SYSTEMS
 
-SHORT = {"connections": 20, "rate": 50, "duration": "1s"}
+SHORT = {"connections": 20, "rate": 50, "warm_up": "200ms", "duration": "1s"}
 
 
 def test_the_limit_and_a_node_side_by_side(tmp_path):

@@ -66,10 +66,13 @@ def test_all_pictures_of_a_run():
         results.add("room500", name, measures)
     for name in ("local", "nats"):
         results.add("room500-max", name, {**measures, "tried": [[1000.0, 1.0], [2000.0, 0.0], [4000.0, 300.0]]})
-    results.add("idle", "rabbitmq", measures)
+    for name in ("rabbitmq", "stomp"):
+        results.add("idle", name, measures)
     drawn = plots.pictures(results)
     assert list(drawn) == ["cpu", "cpu-highest", "latency", "memory"]
     assert all(parsed(text).tag == f"{SVG}svg" for text in drawn.values())
+    assert "RabbitMQ Web STOMP, 20/s" in texts(parsed(drawn["cpu"]))
+    assert "RabbitMQ Web STOMP, 2,000 connections" in texts(parsed(drawn["memory"]))
     assert plots.pictures(Results()) == {}
 
 

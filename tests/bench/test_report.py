@@ -79,9 +79,16 @@ def test_what_did_not_run_has_no_row_and_what_it_is_compared_with_no_number():
 
 def test_why_a_search_ended_is_said():
     results = Results()
-    for why in ("p99 300 ms", "p99 300 ms", "the generator is saturated"):
+    for why in ("p99 300 ms", "p99 300 ms", "the generator"):
         results.add("room500-max", "nats", {**all_measures(), "problems": [], "ended_by": why})
-    assert list(report.endings(results)) == ["nats-server: above that p99 300 ms; the generator is saturated."]
+    scenario = next(one for one in SCENARIOS if one.name == "room500-max")
+    assert report.remarks(scenario, results) == ["nats-server: ended by p99 300 ms; the generator."]
+
+
+def test_a_run_that_was_done_again_is_said_below_its_table():
+    results = Results()
+    results.add("room500", "nats", {**all_measures(), "problems": [], "repeated": 1})
+    assert report.parts(results, "here")["room500"].endswith("\n\n- nats, round 1: done again 1 ×, the generator was saturated")
 
 
 def test_the_document_is_written_between_its_marks(tmp_path):

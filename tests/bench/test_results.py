@@ -2,7 +2,7 @@
 
 import json
 
-from bench.results import Results
+from bench.results import Results, rotated
 
 
 def results(**values):
@@ -40,6 +40,19 @@ def test_a_round_that_is_not_to_be_believed_is_named():
     assert not list(found.problems())
     found.add("one", "a", {"cpu_us": 1.0, "problems": ["3 lost", "the generator is saturated"]})
     assert list(found.problems()) == ["one, a, round 3: 3 lost, the generator is saturated"]
+
+
+def test_a_round_that_was_done_again_is_named():
+    found = results(a=[1.0])
+    found.add("one", "a", {"cpu_us": 1.0, "problems": [], "repeated": 2})
+    found.add("one", "b", {"cpu_us": 1.0, "problems": [], "repeated": 0})
+    assert list(found.repeated("one")) == ["a, round 2: done again 2 ×, the generator was saturated"]
+    assert not list(found.repeated("other"))
+
+
+def test_each_round_begins_with_another():
+    assert [rotated(["a", "b", "c"], by) for by in (0, 1, 3)] == [["a", "b", "c"], ["b", "c", "a"], ["a", "b", "c"]]
+    assert rotated([], 1) == []
 
 
 def test_it_can_be_written_down():
