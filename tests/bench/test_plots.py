@@ -71,7 +71,7 @@ def test_all_pictures_of_a_run():
     drawn = plots.pictures(results)
     assert list(drawn) == ["cpu", "cpu-highest", "latency", "memory"]
     assert all(parsed(text).tag == f"{SVG}svg" for text in drawn.values())
-    assert "RabbitMQ Web STOMP, 20/s" in texts(parsed(drawn["cpu"]))
+    assert "RabbitMQ Web STOMP, 10/s" in texts(parsed(drawn["cpu"]))
     assert "RabbitMQ Web STOMP, 2,000 connections" in texts(parsed(drawn["memory"]))
     assert plots.pictures(Results()) == {}
 
