@@ -20,7 +20,7 @@ struct member {
 struct node {
 	struct bus *bus;
 	struct metric_registry metrics;
-	char id[8];
+	char id[16]; /* "n" and any int */
 	enum bus_state state;
 	struct member members[KEYS];
 	int64_t last[NODES][KEYS]; /* the last message of each publisher to each key */
