@@ -36,12 +36,13 @@ void session_receive(struct session *s, struct str frame, struct now now);
 /* The socket is gone; `s` is invalid afterwards. */
 void session_closed(struct session *s, struct now now);
 
-/* Moves whole frames, oldest first, to `dst` as long as they fit in `max`; returns the bytes copied. One that is alone
- * is not copied, nor is a first one larger than `max`: 0, and session_take() gives it as it is. */
+/* Moves whole frames, oldest first, to `dst` as long as they fit in `max`; returns the bytes copied. 0 with a first one
+ * larger than `max`: session_take() gives it as it is. */
 size_t session_gather(struct session *s, unsigned char *dst, size_t max);
 /* The oldest frame, with its reference, or NULL when nothing waits. */
 struct msgbuf *session_take(struct session *s);
 bool session_has_output(const struct session *s);
+bool session_has_one_frame(const struct session *s);
 /* Appends a frame (a ping); takes a reference of its own. */
 void session_send(struct session *s, struct msgbuf *frame);
 

@@ -83,8 +83,6 @@ size_t session_gather(struct session *s, unsigned char *dst, size_t max)
 	uint32_t before = s->out.bytes;
 	size_t n = 0;
 
-	if (s->out.n == 1)
-		return 0;
 	for (struct msgbuf *m; (m = outq_peek(&s->out)) && m->len <= max - n;) {
 		memcpy(dst + n, m->data, m->len);
 		n += m->len;
@@ -109,4 +107,9 @@ struct msgbuf *session_take(struct session *s)
 bool session_has_output(const struct session *s)
 {
 	return s->out.n > 0;
+}
+
+bool session_has_one_frame(const struct session *s)
+{
+	return s->out.n == 1;
 }

@@ -101,8 +101,8 @@ static void end_linger(struct topics *t, struct topic *topic)
 
 static void start_linger(struct topics *t, struct topic *topic, enum topic_linger linger, uint64_t now_ms)
 {
-	if ((topic->has != TOPIC_YES && topic->has != TOPIC_ASKED) || t->linger_ms[linger] == 0)
-		return; /* nothing is bound that would be worth keeping */
+	if (topic->has == TOPIC_NO || topic->has == TOPIC_REMOVING || t->linger_ms[linger] == 0)
+		return; /* nothing is bound, for all we know, that would be worth keeping */
 	topic->linger = (uint8_t)linger;
 	topic->linger_until = now_ms + t->linger_ms[linger];
 	DL_APPEND2(t->lingering[linger], topic, linger_prev, linger_next);
@@ -125,6 +125,16 @@ static void topic_free(struct topics *t, struct topic *topic)
 	free(topic);
 }
 
+/* After a lost link thousands are bound anew; who joins or connects meanwhile does not stand behind them. */
+static enum topic_queue bind_queue(const struct topic *topic)
+{
+	bool user = topic->key.kind == KEY_USER;
+
+	if (topic->waiting)
+		return user ? QUEUE_BIND_USER : QUEUE_BIND_ROOM;
+	return user ? QUEUE_ANEW_USER : QUEUE_ANEW_ROOM;
+}
+
 /* Puts the topic where its next operation stands in line. Frees it when nothing is wanted and nothing is bound. */
 static void settle_topic(struct topics *t, struct topic *topic)
 {
@@ -136,7 +146,7 @@ static void settle_topic(struct topics *t, struct topic *topic)
 		if (topic->held)
 			leave_queue(t, topic);
 		else
-			enter_queue(t, topic, topic->key.kind == KEY_USER ? QUEUE_BIND_USER : QUEUE_BIND_ROOM);
+			enter_queue(t, topic, bind_queue(topic));
 		break;
 	case TOPIC_OP_UNBIND:
 		enter_queue(t, topic, QUEUE_UNBIND);
@@ -264,11 +274,21 @@ void subscription_admit(struct subscription *sub)
 	sub->waiting = false;
 }
 
+static enum topic_queue whose_turn(const struct topics *t)
+{
+	if (t->queued[QUEUE_UNBIND] > TOPICS_UNBINDS_BEHIND && t->unbind_owed)
+		return QUEUE_UNBIND;
+	if (t->anew_owed && (t->queues[QUEUE_ANEW_USER] || t->queues[QUEUE_ANEW_ROOM]))
+		return QUEUE_ANEW_USER;
+	return QUEUE_BIND_USER;
+}
+
 struct topic *topics_next_move(struct topics *t, bool unbinds, enum topic_op *opp)
 {
-	bool behind = t->queued[QUEUE_UNBIND] > TOPICS_UNBINDS_BEHIND && t->unbind_owed;
+	enum topic_queue first = whose_turn(t);
+	bool behind = first == QUEUE_UNBIND;
 
-	for (int queue = behind ? QUEUE_UNBIND : 0; queue < (unbinds || behind ? QUEUE_COUNT : QUEUE_UNBIND); queue++) {
+	for (int queue = (int)first; queue < (unbinds || behind ? QUEUE_COUNT : QUEUE_UNBIND); queue++) {
 		if (t->queues[queue]) {
 			*opp = queue == QUEUE_UNBIND ? TOPIC_OP_UNBIND : TOPIC_OP_BIND;
 			return t->queues[queue];
@@ -279,6 +299,8 @@ struct topic *topics_next_move(struct topics *t, bool unbinds, enum topic_op *op
 
 void topics_moved(struct topics *t, struct topic *topic, enum topic_op op)
 {
+	if (op == TOPIC_OP_BIND)
+		t->anew_owed = topic->queue == QUEUE_BIND_USER || topic->queue == QUEUE_BIND_ROOM;
 	leave_queue(t, topic);
 	t->unbind_owed = op == TOPIC_OP_BIND;
 	set_has(t, topic, op == TOPIC_OP_BIND ? TOPIC_ASKED : TOPIC_REMOVING);

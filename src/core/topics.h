@@ -18,7 +18,8 @@
  *   not wanted: YES, UNKNOWN → unbind     ASKED, REMOVING → wait      NO → forget
  *
  * The registry is the queue of operations, too: topics that want a move stand in it (binds of users, then of rooms,
- * then unbinds), and whoever talks to the bus takes the next one when the bus has room. It never calls the bus itself.
+ * then those nobody waits for, then unbinds), and whoever talks to the bus takes the next one when the bus has room. It
+ * never calls the bus itself.
  */
 #ifndef GRID_CORE_TOPICS_H
 #define GRID_CORE_TOPICS_H
@@ -67,7 +68,16 @@ struct subscription {
 };
 
 enum topic_linger { LINGER_USER, LINGER_ROOM, LINGER_RESTORED, LINGER_COUNT };
-enum topic_queue { QUEUE_BIND_USER, QUEUE_BIND_ROOM, QUEUE_UNBIND, QUEUE_COUNT, QUEUE_NONE = QUEUE_COUNT };
+/* ANEW: binds that nobody waits for. */
+enum topic_queue {
+	QUEUE_BIND_USER,
+	QUEUE_BIND_ROOM,
+	QUEUE_ANEW_USER,
+	QUEUE_ANEW_ROOM,
+	QUEUE_UNBIND,
+	QUEUE_COUNT,
+	QUEUE_NONE = QUEUE_COUNT
+};
 
 struct topic {
 	UT_hash_handle hh;
@@ -97,6 +107,7 @@ struct topics {
 	struct topic *queues[QUEUE_COUNT];
 	size_t queued[QUEUE_COUNT];            /* how many in each */
 	bool unbind_owed;                      /* the last move was a bind */
+	bool anew_owed;                        /* the last move was a bind somebody waits for */
 	struct topic *lingering[LINGER_COUNT]; /* one linger time each, so oldest first is soonest due first */
 	uint64_t linger_ms[LINGER_COUNT];
 	size_t held; /* topics with `held` set */
@@ -115,7 +126,7 @@ struct topic *topics_find(struct topics *t, const struct key *key);
  * -ENOMEM. */
 GRID_MUST_CHECK int topics_subscribe(struct topics *t, const struct key *key, struct session *session,
                                      struct subscription **listp, struct subscription **subp);
-/* Ends it, frees it and its waiters; the topic lingers when it was the last. */
+/* Ends it, frees it and its waiters; the topic lingers when it was the last and may be bound. */
 void topics_unsubscribe(struct topics *t, struct subscription *sub, struct subscription **listp, uint64_t now_ms);
 /* A request to answer once `sub` no longer waits. TOPICS_E_TOO_MANY: so many wait already that a client who asks again
  * and again must be told no, because nothing else bounds what it can pile up meanwhile. -ENOMEM. */
@@ -127,7 +138,8 @@ void subscription_admit(struct subscription *sub);
 
 /* The next topic that wants a move, and which: BIND or UNBIND. NULL: none (or only unbinds, with `unbinds` false).
  * Binds go first, until unbinds are far behind: then every other move is an unbind, with `unbinds` false too. Else
- * those who join and leave faster than unbinds go could have the bus bind more and more. */
+ * those who join and leave faster than unbinds go could have the bus bind more and more. Likewise every other bind is
+ * one that nobody waits for, if there are any: they may be of members who hear nothing until then. */
 struct topic *topics_next_move(struct topics *t, bool unbinds, enum topic_op *opp);
 /* The bus accepted the move. */
 void topics_moved(struct topics *t, struct topic *topic, enum topic_op op);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/num.h"
 #include "core/session.h"
 #include "net/sock.h"
 #include "net/ws_impl.h"
@@ -29,11 +30,6 @@ void conn_set_state(struct conn *c, enum conn_state state)
 }
 
 /* ---- heartbeat ---- */
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
 
 void conn_await_heartbeat(struct conn *c, uint64_t now_ms)
 {

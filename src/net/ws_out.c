@@ -49,7 +49,9 @@ void conn_send(struct conn *c)
 	if (!may_write(c))
 		return; /* WRITEABLE comes again when libwebsockets has sent what it holds */
 	unsigned char *scratch = c->server->scratch + LWS_PRE;
-	size_t n = session_gather(c->session, scratch, WS_SCRATCH);
+	/* One that is alone is not copied, unless our close frame goes with it. */
+	bool alone = c->state == CONN_OPEN && session_has_one_frame(c->session);
+	size_t n = alone ? 0 : session_gather(c->session, scratch, WS_SCRATCH);
 	if (n == 0 && session_has_output(c->session)) {
 		write_frame(c);
 	} else {

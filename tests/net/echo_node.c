@@ -120,6 +120,11 @@ bool session_has_output(const struct session *s)
 	return s->first;
 }
 
+bool session_has_one_frame(const struct session *s)
+{
+	return s->first && !s->first->next;
+}
+
 const char *session_describe(const struct session *s)
 {
 	static char text[32];

@@ -36,6 +36,17 @@ def test_both_close_at_once(node):
         assert ws.ended() == "eof"
 
 
+def test_our_close_goes_with_what_is_queued(node):
+    """One frame or many: when the client has closed already there is no second send for the close frame."""
+    for n in range(4):
+        with node.websocket() as ws:
+            ws.send(frame("echo last") * n + frame("close 4005") + frame(struct.pack("!H", 1000), CLOSE))
+            assert [ws.text() for _ in range(n)] == ["last"] * n
+            assert ws.close_code() == 4005
+            assert ws.ended() == "eof"
+    wait_for(lambda: node.metric('grid_net_closed_total{how="4005"}') == 4)
+
+
 def test_gone_without_a_word(node):
     ws = node.websocket()
     ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/num.h"
 #include "bus/rabbitmq/consumer_state.h"
 
 #define RELEASE_EVERY 32 /* messages, so that rabbitmq-c's buffers do not grow with the batch */
@@ -109,7 +110,8 @@ static void release_buffers(struct consumer *c)
 		link_release(&c->link);
 }
 
-/* Everything that is there, but not more than one batch; LINK_E_NOTHING when that was all. */
+/* Until rabbitmq-c has nothing left of what it has read, but not more than one batch; LINK_E_NOTHING when that was all.
+ * What still lies in the socket ends link_wait() at once. */
 static int read_frames(struct consumer *c)
 {
 	unsigned since_release = 0;
@@ -141,11 +143,11 @@ static bool settling_due(const struct consumer *c)
 
 static int take_settled(struct consumer *c)
 {
-	c->settle_at_ms = 0;
 	void *items[CONSUMER_BATCH];
 	size_t n;
 	int rc = 0;
 
+	c->settle_at_ms = 0;
 	while (rc == 0 && (n = mailbox_pop(c->settled, items, CONSUMER_BATCH)) > 0) {
 		for (size_t i = 0; i < n; i++) {
 			struct delivery *d = items[i];
@@ -192,11 +194,6 @@ static int take_mail(struct consumer *c)
 
 /* --- the thread --------------------------------------------------------------------------------------------------- */
 
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static uint64_t wait_ms(const struct consumer *c)
 {
 	uint64_t ms = c->phase == PHASE_SERVING ? reaper_wait_ms(c) : RESET_WAIT_MS;
@@ -210,7 +207,7 @@ static uint64_t wait_ms(const struct consumer *c)
 	return ms;
 }
 
-static void wait(struct consumer *c)
+static void wait_for_more(struct consumer *c)
 {
 	if (c->settle_at_ms)
 		mailbox_doze(c->settled);
@@ -237,7 +234,7 @@ static int serve(struct consumer *c)
 		release_buffers(c);
 		/* reset_step() may have read frames into the library. */
 		if (read == LINK_E_NOTHING && !amqp_frames_enqueued(c->link.conn) && !amqp_data_in_buffer(c->link.conn))
-			wait(c);
+			wait_for_more(c);
 	}
 	return 0;
 }

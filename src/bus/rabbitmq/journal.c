@@ -11,7 +11,7 @@
 
 #define BYTES_MAX (256L * 1024 * 1024)
 #define REWRITE_ABOVE 1024 /* lines */
-#define LINES_PER_KEY 3    /* a key that is bound has two: then at least every third line of the file counts */
+#define LINES_PER_KEY 3    /* of those it began with: what is written anew costs less than what was added meanwhile */
 
 struct journal {
 	char *path;
@@ -21,7 +21,7 @@ struct journal {
 	struct journal_header header;
 	struct buf pending;
 	size_t lines; /* written and pending, without the header */
-	size_t keys;  /* how many of them count, about */
+	size_t keys;  /* lines that it began with, one for each key */
 };
 
 int journal_new(const char *dir, const char *name, struct journal **journalp)
@@ -219,10 +219,6 @@ void journal_add(struct journal *j, enum journal_mark mark, const struct key *ke
 		return;
 	journal_put_key(&j->pending, mark, key);
 	j->lines++;
-	if (mark == JOURNAL_BINDING)
-		j->keys++;
-	else if (mark == JOURNAL_UNBOUND && j->keys > 0)
-		j->keys--;
 }
 
 void journal_flush(struct journal *j)

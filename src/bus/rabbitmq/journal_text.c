@@ -120,16 +120,27 @@ static int by_key(const void *a, const void *b)
 	return order ? order : (x->no > y->no) - (x->no < y->no);
 }
 
-/* The last line of each key, which are together once sorted. */
+static void keep(const struct line *line, char mark, struct journal_keys *keys)
+{
+	if (mark == JOURNAL_UNBOUND)
+		return;
+	struct key *to = mark == JOURNAL_BOUND ? &keys->bound[keys->n_bound++] : &keys->unsure[keys->n_unsure++];
+	bool valid = line_key(line, to);
+	GRID_ASSERT(valid); /* read_lines() has looked */
+}
+
+/* The last line of each key, which are together once sorted. But one that is bound stays so while it is bound anew. */
 static void keep_last(const struct line *lines, size_t n, struct journal_keys *keys)
 {
+	char mark = JOURNAL_UNBOUND;
+
 	for (size_t i = 0; i < n; i++) {
-		if ((i + 1 < n && str_eq(lines[i].key, lines[i + 1].key)) || lines[i].mark == JOURNAL_UNBOUND)
+		if (lines[i].mark != JOURNAL_BINDING || mark != JOURNAL_BOUND)
+			mark = lines[i].mark;
+		if (i + 1 < n && str_eq(lines[i].key, lines[i + 1].key))
 			continue;
-		struct key *to =
-		    lines[i].mark == JOURNAL_BOUND ? &keys->bound[keys->n_bound++] : &keys->unsure[keys->n_unsure++];
-		bool valid = line_key(&lines[i], to);
-		GRID_ASSERT(valid); /* read_lines() has looked */
+		keep(&lines[i], mark, keys);
+		mark = JOURNAL_UNBOUND;
 	}
 }
 

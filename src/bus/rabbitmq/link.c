@@ -22,7 +22,7 @@
 #define STABLE_MS 1000    /* a link that was in use this long starts its pauses from the shortest again */
 #define GOODBYE_US 500000 /* for connection.close and its answer */
 #define PASSWORD_MAX 1024
-#define READ_EVERY_MS 100 /* whatever poll() says */
+#define READ_EVERY_MS 100 /* whatever poll() says: much less than half a heartbeat */
 
 int link_init(struct link *link, const struct rabbitmq_config *config, const char *role, const char *node_id,
               struct link_counters *counters)
@@ -410,7 +410,8 @@ bool link_has_more(const struct link *link)
 }
 
 /* Right after a wake-up by mail alone there is nothing to read: asking would be a recv() and a poll() in vain for each
- * (two of eight system calls of the publisher for a message). But heartbeats are seen to in link_read(). */
+ * (strace: two of the eight system calls of the publisher for a client's message). But heartbeats are seen to in
+ * link_read(), so it is not put off for longer than READ_EVERY_MS. */
 static bool knows_of_nothing(struct link *link)
 {
 	bool mail_only = link->mail_only;

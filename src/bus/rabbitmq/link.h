@@ -6,6 +6,7 @@
  *   - frames are read with link_read() only, which never waits, and link_wait() is called only after link_read() or
  *     link_has_more() has said that nothing is there: then neither the library nor OpenSSL holds anything back;
  *   - heartbeats are sent and checked inside link_read() only, so link_wait() returns at least every half heartbeat;
+ *     and however much mail there is, link_read() looks every 100 ms;
  *   - a write to a broker that does not read ends by TCP_USER_TIMEOUT (two heartbeats) or by link_interrupt(). */
 #ifndef GRID_BUS_RABBITMQ_LINK_H
 #define GRID_BUS_RABBITMQ_LINK_H
@@ -63,10 +64,12 @@ void link_in_use(struct link *link);
  * longer between rounds. Returns early when woken up to stop. */
 void link_pause(struct link *link);
 
-/* The next frame: 0, LINK_E_NOTHING, or lost. What it points to is valid until link_release(). */
+/* The next frame: 0, LINK_E_NOTHING, or lost. What it points to is valid until link_release(). NOTHING may also mean
+ * that the socket was not looked at, since link_wait() has just returned for mail alone. */
 GRID_MUST_CHECK int link_read(struct link *link, amqp_frame_t *frame);
-/* Can there be another frame already, without waiting? Asked after a link_read() that brought one, instead of trying:
- * that would be a recv() and a poll() in vain, of eleven system calls, for each message that comes alone. */
+/* Can there be another frame already, without a look at the socket? Asked after a link_read() that brought one, instead
+ * of trying: that would be a recv() and a poll() in vain for each message that comes alone (strace: two of the eleven
+ * system calls that the consumer made for a notification). */
 bool link_has_more(const struct link *link);
 void link_release(struct link *link);
 /* Sleeps until the socket or link_wake() has something, or `timeout_ms`, or half a heartbeat. */

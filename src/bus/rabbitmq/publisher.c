@@ -320,7 +320,8 @@ static int on_method(struct publisher *p, const amqp_frame_t *frame)
 	}
 }
 
-/* Everything that is there; LINK_E_NOTHING after that. */
+/* Until rabbitmq-c has nothing left of what it has read; then LINK_E_NOTHING. What still lies in the socket ends
+ * link_wait() at once. */
 static int read_frames(struct publisher *p)
 {
 	amqp_frame_t frame;

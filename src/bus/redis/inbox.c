@@ -69,6 +69,14 @@ static struct delivery *delivery_new(struct redis *r, const struct key *key)
 	return d;
 }
 
+/* After what came before it. */
+static void announce(struct redis *r, struct str body)
+{
+	inbox_flush(r);
+	if (!r->over)
+		bus_up_announced(r->bus, body);
+}
+
 /* Bare bodies are for users and rooms: here only nodes speak. */
 static void take_announcement(struct redis *r, struct str channel, struct str payload)
 {
@@ -78,8 +86,8 @@ static void take_announcement(struct redis *r, struct str channel, struct str pa
 		drop(r, &r->counters.dropped_channel, channel, payload, "no such channel is ours");
 	else if (!e->line.p || !str_eq(e->message.type, STR(TYPE_NOTICE)))
 		drop(r, &r->counters.dropped_control, channel, payload, "not a word between nodes that is known here");
-	else if (!r->over)
-		bus_up_announced(r->bus, e->message.body);
+	else
+		announce(r, e->message.body);
 }
 
 void inbox_on_message(struct redis *r, redisReply *reply)

@@ -24,12 +24,10 @@ int store_fetch(struct redis *r)
 	if (r->store.step != STORE_IDLE)
 		return BUS_E_BUSY;
 	char turn_ms[16];
-	const struct str args[] = {STR("SET"),
-	                           str_from(r->names.turn),
-	                           str_from(r->node_id),
-	                           STR("NX"),
-	                           STR("PX"),
-	                           {turn_ms, (size_t)snprintf(turn_ms, sizeof(turn_ms), "%d", TURN_MS)}};
+
+	snprintf(turn_ms, sizeof(turn_ms), "%d", TURN_MS);
+	const struct str args[] = {STR("SET"), str_from(r->names.turn), str_from(r->node_id), STR("NX"),
+	                           STR("PX"),  str_from(turn_ms)};
 	r->store.turn_ms = r->now_ms;
 	ask(r, STORE_TURN, args, GRID_ARRAY_LEN(args));
 	return 0;
@@ -151,9 +149,10 @@ static void read_on(struct redis *r)
 {
 	const char *from = r->store.after[0] ? r->store.after : "-";
 	char max[8];
-	const struct str args[] = {STR("XRANGE"),  str_from(r->names.offline),
-	                           str_from(from), STR("+"),
-	                           STR("COUNT"),   {max, (size_t)snprintf(max, sizeof(max), "%d", BUS_STORED_MAX)}};
+
+	snprintf(max, sizeof(max), "%d", BUS_STORED_MAX);
+	const struct str args[] = {STR("XRANGE"), str_from(r->names.offline), str_from(from), STR("+"), STR("COUNT"),
+	                           str_from(max)};
 	ask(r, STORE_READ, args, GRID_ARRAY_LEN(args));
 }
 

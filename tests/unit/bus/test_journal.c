@@ -196,6 +196,44 @@ START_TEST(dead_lines_go)
 }
 END_TEST
 
+static size_t lines(void)
+{
+	FILE *file = fopen(path, "r");
+	size_t n = 0;
+
+	ck_assert_ptr_nonnull(file);
+	for (int c; (c = getc(file)) != EOF;)
+		n += c == '\n';
+	fclose(file);
+	return n;
+}
+
+/* Nor do links that are lost again and again: after each all is bound anew, so many at once as the bus takes. */
+START_TEST(keys_bound_anew_for_ever)
+{
+	enum { KEYS = 1000, WINDOW = 250, HEADER_LINES = 5 };
+
+	begin_test();
+	struct journal *j = begun();
+	for (int life = 0; life < 20; life++) {
+		for (int i = 0; i < KEYS; i += WINDOW) {
+			for (int k = i; k < i + WINDOW; k++)
+				add(j, JOURNAL_BINDING, k);
+			journal_flush(j);
+			if (life > 0)
+				expect(KEYS, 0); /* whatever happens now */
+			for (int k = i; k < i + WINDOW; k++)
+				add(j, JOURNAL_BOUND, k);
+			journal_flush(j);
+			ck_assert_uint_le(lines(), HEADER_LINES + 3 * KEYS + 1024);
+		}
+	}
+	journal_free(j);
+	expect(KEYS, 0);
+	end_test();
+}
+END_TEST
+
 START_TEST(many_keys_one_write)
 {
 	begin_test();
@@ -348,5 +386,6 @@ START_TEST(none_at_all)
 END_TEST
 
 CHECK_MAIN("bus.journal", written_and_read, taken_over_with_its_keys, another_header_over_the_same_keys, dead_lines_go,
-           many_keys_one_write, a_write_that_fails_removes_it, a_rewrite_that_fails_removes_it,
-           a_folder_that_is_gone_or_not_ours, what_is_no_journal, one_that_lost_it_keeps_off, dropped, none_at_all)
+           keys_bound_anew_for_ever, many_keys_one_write, a_write_that_fails_removes_it,
+           a_rewrite_that_fails_removes_it, a_folder_that_is_gone_or_not_ours, what_is_no_journal,
+           one_that_lost_it_keeps_off, dropped, none_at_all)

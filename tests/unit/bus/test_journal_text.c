@@ -60,8 +60,19 @@ START_TEST(the_last_line_of_a_key_counts)
 	expect_keys("=user.1\n~user.1\n", "+user.1\n");
 	expect_keys("=user.1\n~user.1\n-user.1\n", "");
 	expect_keys("=user.1\n~user.1\n-user.1\n+user.1\n=user.1\n", "=user.1\n");
-	expect_keys("=user.1\n+user.1\n", "+user.1\n"); /* bound again after a lost link */
+	expect_keys("=user.1\n~user.1\n+user.1\n", "+user.1\n");
 	expect_keys("+room.b\n+room.a\n=room.b\n=room.a\n~room.b\n+room.a.c\n", "=room.a\n+room.a.c\n+room.b\n");
+}
+END_TEST
+
+/* After a lost link. */
+START_TEST(what_is_bound_anew_is_bound_all_the_while)
+{
+	expect_keys("=user.1\n+user.1\n", "=user.1\n");
+	expect_keys("=user.1\n+user.1\n+user.1\n", "=user.1\n");
+	expect_keys("=user.1\n+user.1\n~user.1\n", "+user.1\n");
+	expect_keys("=user.1\n+user.1\n~user.1\n+user.1\n", "+user.1\n");
+	expect_keys("=user.1\n+user.2\n", "=user.1\n+user.2\n");
 }
 END_TEST
 
@@ -184,6 +195,6 @@ START_TEST(any_history)
 }
 END_TEST
 
-CHECK_MAIN("bus.journal_text", a_header, the_last_line_of_a_key_counts, one_key_may_begin_another,
-           a_line_that_was_being_written_does_not_count, garbage_is_refused, too_much_for_a_field_is_refused,
-           what_it_is_about, any_history)
+CHECK_MAIN("bus.journal_text", a_header, the_last_line_of_a_key_counts, what_is_bound_anew_is_bound_all_the_while,
+           one_key_may_begin_another, a_line_that_was_being_written_does_not_count, garbage_is_refused,
+           too_much_for_a_field_is_refused, what_it_is_about, any_history)

@@ -241,6 +241,76 @@ START_TEST(unsure_bindings_are_bound_anew_and_lingers_go_on)
 }
 END_TEST
 
+/* Most of what is unsure is bound: who reloads a page before it is bound anew finds it as it was. */
+START_TEST(the_last_one_leaves_while_it_is_unsure_and_it_lingers)
+{
+	struct subscription *sub;
+	setup();
+	struct topic *topic = bound_topic("x", &sub);
+	topics_bindings_unsure(&topics);
+	unsubscribe(sub, 1000);
+	ck_assert_uint_eq(counter_get(&topics.counters.lingering), 1);
+	ck_assert_ptr_eq(expect_move(TOPIC_OP_BIND, "room.x"), topic);
+	topics_answered(&topics, topic, TOPIC_ANSWER_OK);
+	sub = subscribe("x");
+	ck_assert(!sub->waiting);
+	expect_no_move();
+	topics_bindings_unsure(&topics);
+	unsubscribe(sub, 2000);
+	topics_tick(&topics, 32000); /* over before its turn */
+	expect_move(TOPIC_OP_UNBIND, "room.x");
+	topics_answered(&topics, topic, TOPIC_ANSWER_OK);
+	ck_assert_ptr_null(topics.by_key);
+	topics_deinit(&topics);
+}
+END_TEST
+
+START_TEST(who_asks_does_not_stand_behind_what_is_bound_anew)
+{
+	struct subscription *sub;
+	struct key user;
+	setup();
+	bound_topic("first", &sub);
+	bound_topic("second", &sub);
+	bound_topic("third", &sub);
+	bound_topic("fourth", &sub);
+	topics_bindings_unsure(&topics);
+	subscribe("new");
+	subscribe("fourth");
+	ck_assert_int_eq(key_from_name(KEY_USER, STR("u"), &user), 0);
+	subscribe_key(user);
+	expect_move(TOPIC_OP_BIND, "room.first"); /* every other turn: the last bind was for one who waited */
+	expect_move(TOPIC_OP_BIND, "user.u");
+	expect_move(TOPIC_OP_BIND, "room.second");
+	expect_move(TOPIC_OP_BIND, "room.new");
+	expect_move(TOPIC_OP_BIND, "room.third");
+	expect_move(TOPIC_OP_BIND, "room.fourth");
+	expect_no_move();
+	while (subs)
+		unsubscribe(subs, 0);
+	topics_deinit(&topics);
+}
+END_TEST
+
+START_TEST(users_are_bound_anew_before_rooms)
+{
+	struct subscription *sub;
+	struct key user;
+	setup();
+	bound_topic("x", &sub);
+	ck_assert_int_eq(key_from_name(KEY_USER, STR("u"), &user), 0);
+	sub = subscribe_key(user);
+	topics_answered(&topics, expect_move(TOPIC_OP_BIND, "user.u"), TOPIC_ANSWER_OK);
+	subscription_admit(sub);
+	topics_bindings_lost(&topics);
+	expect_move(TOPIC_OP_BIND, "user.u");
+	expect_move(TOPIC_OP_BIND, "room.x");
+	while (subs)
+		unsubscribe(subs, 0);
+	topics_deinit(&topics);
+}
+END_TEST
+
 START_TEST(refused_twice_is_an_error_and_once_is_not)
 {
 	setup();
@@ -505,6 +575,8 @@ static void walk_lose_link(void)
 		for (int r = 0; r < WALK_ROOMS; r++)
 			model[r].bound = false;
 		topics_bindings_lost(&topics);
+	} else if (dice(2)) {
+		topics_bindings_unsure(&topics);
 	}
 }
 
@@ -585,9 +657,11 @@ CHECK_MAIN("core.topics", next_operation_is_a_function_of_wanted_and_has,
            coming_back_during_the_linger_costs_nothing, join_while_removing_binds_after_the_answer,
            leave_while_asked_lingers_once_bound, leave_before_it_was_asked_forgets_it,
            a_lost_link_makes_unknown_and_what_is_wanted_is_bound_again, lost_bindings_are_bound_anew_and_lingers_end,
-           unsure_bindings_are_bound_anew_and_lingers_go_on, refused_twice_is_an_error_and_once_is_not,
-           a_refused_unbind_is_given_up_the_second_time, users_go_before_rooms_and_unbinds_last,
-           binds_do_not_leave_unbinds_behind_for_ever, waiters_are_answered_in_order,
-           a_restored_topic_is_bound_for_whoever_comes, a_restored_topic_has_a_linger_of_its_own,
-           a_topic_wanted_already_when_it_is_restored_needs_no_bind, restored_topics_are_unbound_with_the_bindings,
+           unsure_bindings_are_bound_anew_and_lingers_go_on, the_last_one_leaves_while_it_is_unsure_and_it_lingers,
+           who_asks_does_not_stand_behind_what_is_bound_anew, users_are_bound_anew_before_rooms,
+           refused_twice_is_an_error_and_once_is_not, a_refused_unbind_is_given_up_the_second_time,
+           users_go_before_rooms_and_unbinds_last, binds_do_not_leave_unbinds_behind_for_ever,
+           waiters_are_answered_in_order, a_restored_topic_is_bound_for_whoever_comes,
+           a_restored_topic_has_a_linger_of_its_own, a_topic_wanted_already_when_it_is_restored_needs_no_bind,
+           restored_topics_are_unbound_with_the_bindings,
            whatever_happens_it_comes_to_rest_with_just_what_is_wanted_bound)
