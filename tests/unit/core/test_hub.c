@@ -442,7 +442,7 @@ START_TEST(unbinds_are_paced)
 	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
 	config.linger.unbind_rate = 10;
 	for (int i = 0; i < 30; i++) {
-		char user[8];
+		char user[16];
 		snprintf(user, sizeof(user), "u%d", i);
 		hang_up(welcomed(user));
 	}

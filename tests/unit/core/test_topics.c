@@ -371,7 +371,7 @@ START_TEST(binds_do_not_leave_unbinds_behind_for_ever)
 	enum { BEHIND = TOPICS_UNBINDS_BEHIND + 2 };
 	struct subscription *left[BEHIND], *joined[3];
 	enum topic_op op;
-	char name[16];
+	char name[24];
 
 	setup();
 	for (int i = 0; i < BEHIND; i++) {
