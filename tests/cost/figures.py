@@ -55,8 +55,6 @@ FIGURES = {figure.name: figure for figure in (
     Figure("rabbitmq.delivery", "a delivery: one more receiver of a room's message", "room-many", limits=EACH),
     Figure("rabbitmq.consumer", "a room's message that comes alone, on the consumer thread: decoded, acknowledged, that checked",
            "room-few", CONSUMER),
-    Figure("rabbitmq.loop", "the same on the loop thread, without its deliveries", "room-few"),
-    Figure("rabbitmq.notification", "a backend's message to one user, all threads", "notification"),
     Figure("rabbitmq.publish", "`publish` to `ok`, on the loop thread", "publish"),
     Figure("rabbitmq.publisher", "the same on the publisher thread: encoded, confirmed", "publish", PUBLISHER),
 )}
@@ -171,10 +169,6 @@ class Backend:
         self.channel.basic_publish(f"{self.grid.prefix}.rooms", f"room.{ROOM}", f'"{TEXT}"')
         self.load.members_have()
 
-    def to_user(self):
-        self.channel.basic_publish(f"{self.grid.prefix}.users", f"user.{FIRST_MEMBER}", f'"{TEXT}"')
-        self.load.member_notified()
-
 
 def rabbitmq(folder, broker):
     """{figure: Cost}"""
@@ -186,7 +180,6 @@ def rabbitmq(folder, broker):
     with _measured(node) as (meter, load), contextlib.closing(Backend(grid, load)) as backend:
         load.have_members(FEW)
         few = meter("room-few", 100, backend.to_room)
-        notification = meter("notification", 100, backend.to_user)
         publish = meter("publish", 100, load.publish_to_nobody)
         load.have_members(MANY)
         many = meter("room-many", 100, backend.to_room)
@@ -194,8 +187,6 @@ def rabbitmq(folder, broker):
     return {
         "rabbitmq.delivery": delivery,
         "rabbitmq.consumer": few[CONSUMER],
-        "rabbitmq.loop": few[LOOP] - delivery * FEW,
-        "rabbitmq.notification": _all(notification),
         "rabbitmq.publish": publish[LOOP],
         "rabbitmq.publisher": publish[PUBLISHER],
     }
