@@ -3,7 +3,7 @@
 Counts the instructions that build/release/gridnode spends on a delivery, a message, a frame and a connection, under
 callgrind and with load in lock-step, and compares them with the recorded ones (tests/cost/recorded.json): 5 % more fails,
 and 5 % less, too. They are compared only where compiler and libraries are those recorded. How often a delivery allocates,
-copies and calls the kernel has limits that hold everywhere.
+copies and calls the kernel has limits that hold with any. x86-64 only.
 
   --only WHICH  the figures with one driver only
   --repeat N    measures N times and says how far the figures differ; the median is what counts
@@ -29,6 +29,7 @@ from gridtest.nodes import GRIDNODE
 from gridtest.util import ROOT
 
 from . import figures, recorded, report
+from .callgrind import MACHINE
 
 FOLDER = pathlib.Path(os.environ.get("GRID_RUN_DIR", ROOT / ".run")).resolve() / "cost"
 NOT_COMPARED = 77
@@ -128,6 +129,9 @@ def main():
     if options.help:
         print(__doc__.strip())
         return 0
+    if os.uname().machine != MACHINE:
+        print(f"not compared: it is known how to count on {MACHINE} only")
+        return NOT_COMPARED
     # As Ctrl-C: everything is stopped on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with own_folder() as folder:

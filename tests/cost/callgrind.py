@@ -4,6 +4,8 @@ import collections
 import pathlib
 import re
 import subprocess
+import time
+from typing import NamedTuple
 
 from gridtest.nodes import Node
 from gridtest.util import wait_for
@@ -24,6 +26,16 @@ COMMAND = ("prlimit", f"--nofile={FILES}", "setpriv", "--pdeathsig", "KILL",
            "--compress-strings=no", "--compress-pos=no")
 
 LOOP, CONSUMER, PUBLISHER = 1, 2, 3  # callgrind numbers threads in the order of their start
+
+MACHINE = "x86_64"  # the only one all this knows
+# The system calls a thread waits in, by number, and which of their arguments says for how many ms at most (-1, which has no
+# limit, is shown without its sign).
+WAITS = {"7": 2, "232": 3}  # poll, epoll_wait
+# A thread that wakes up by itself sooner has something to do yet: what came is acknowledged (SETTLE_MS), the broker asked
+# whether it has that (BARRIER_MS), frames sent (FLUSH_DELAY_US).
+SOON_MS = 25
+# A node that flushed lets so much pass before it flushes again at once (FLUSH_REST_MAX_US); no timer shows that.
+REST_S = 0.008
 
 
 class Cost:
@@ -104,6 +116,20 @@ def for_annotate(text):
     return re.sub(r"^calls=0 .*\n.*\n", "", text, flags=re.M)
 
 
+class State(NamedTuple):
+    """Of a thread."""
+
+    waits: bool  # for something from outside, and will for long
+    sleeps: int  # how often it has fallen asleep
+
+
+def state(task):
+    number, *arguments = (task / "syscall").read_text().split()
+    waits = number in WAITS and int(arguments[WAITS[number]], 16) > SOON_MS
+    sleeps = re.search(r"^voluntary_ctxt_switches:\s+(\d+)", (task / "status").read_text(), re.M).group(1)
+    return State(waits, int(sleeps))
+
+
 class CountedNode(Node):
     """Runs under callgrind, and ends with whoever started it."""
 
@@ -116,15 +142,24 @@ class CountedNode(Node):
         return [*COMMAND, f"--callgrind-out-file={self.folder}/callgrind.{self.id}",
                 f"--vgdb-prefix={self.folder}/vgdb", *super().command()]
 
-    def wait_idle(self):
-        """Until all its threads wait for something from outside: what they have to tell each other is told."""
-        tasks = pathlib.Path(f"/proc/{self.pid}/task")
+    def wait_settled(self):
+        """Until nothing is left of what was done: none of its threads has anything to do, or will soon by itself, and
+        none has been awake for as long as it rests after a flush."""
+        seen, since = None, 0.0
 
-        def all_sleep():
-            states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks.iterdir()]
-            return all(state == "S" for state in states)
-        # Twice: one that hands over to another may be asleep a moment before the other is awake.
-        wait_for(lambda: all_sleep() and all_sleep(), 30, f"{self.id} idle", interval=0)
+        def settled():
+            nonlocal seen, since
+            states = [state(task) for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir()]
+            if states != seen or not all(one.waits for one in states):
+                seen, since = states, time.monotonic()
+            return time.monotonic() - since > REST_S
+        wait_for(settled, 60, f"{self.id} settled", interval=0.001)
+
+    def wait_ticks(self, n):
+        """Until the loop's timer has woken it up so often, when there is nothing else to do."""
+        loop = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}")
+        start = state(loop).sleeps
+        wait_for(lambda: state(loop).sleeps >= start + n, 60, f"{self.id}: {n} ticks")
 
     def _tell_callgrind(self, *words):
         done = subprocess.run(["vgdb", f"--vgdb-prefix={self.folder}/vgdb", f"--pid={self.pid}", *words],

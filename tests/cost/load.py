@@ -1,5 +1,5 @@
-"""Load in lock-step: the next thing is sent when everybody has what came of the last one. So what a node does does not
-depend on how fast anybody is."""
+"""Load in lock-step: an act ends when everybody has what came of it. The next one begins when the node is settled, too
+(callgrind.py), so what it does does not depend on how fast anybody is."""
 
 import json
 

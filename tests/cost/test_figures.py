@@ -2,7 +2,7 @@
 
 import pytest
 
-from cost import figures, recorded, report
+from cost import callgrind, figures, recorded, report
 from cost.callgrind import Cost, for_annotate, parse
 
 # As valgrind 3.19 writes it, shortened. main was entered before counting began.
@@ -73,6 +73,33 @@ def test_costs_are_reckoned_with():
     slope = (cost(1200, send=120) - cost(200, send=20)) / 100
     assert slope.instructions == pytest.approx(10) and slope.calls["send"] == pytest.approx(1)
     assert (cost(5) + cost(3) * 2).instructions == 11
+
+
+def test_idle_time_is_no_cost():
+    loop, consumer = figures.LOOP, figures.CONSUMER
+    tick = {loop: cost(1000, on_timer=1), consumer: cost(10), figures.PUBLISHER: cost(0)}
+    ticked = {loop: cost(5000 + 3000, on_timer=3, send=1), consumer: cost(700 + 30), figures.PUBLISHER: cost(9)}
+    without = figures.without_idle(ticked, tick)
+    assert {thread: one.instructions for thread, one in without.items()} == {
+        loop: pytest.approx(5000), consumer: pytest.approx(700), figures.PUBLISHER: 9}
+    assert without[loop].calls["send"] == 1 and without[loop].calls["on_timer"] == pytest.approx(0)
+
+
+def test_the_cheapest_part_of_each_thread():
+    parts = [{1: cost(10), 2: cost(7)}, {1: cost(9), 2: cost(8)}]
+    assert {thread: one.instructions for thread, one in figures.cheapest(parts).items()} == {1: 9, 2: 7}
+
+
+@pytest.mark.parametrize("syscall, waits", [
+    ("232 0x3 0x4035ef0 0x40 0x61 0x0 0x0 0x1ffe 0x5f", True), ("232 0x3 0x4035ef0 0x40 0x8 0x0 0x0 0x1ffe 0x5f", False),
+    ("7 0x5a96d10 0x2 0x3e8 0x0 0x0 0x0 0x1ffe 0x5f", True), ("7 0x5a96d10 0x2 0x5 0x0 0x0 0x0 0x1ffe 0x5f", False),
+    ("7 0x5a96d10 0x1 0xffffffff 0x0 0x0 0x0 0x1ffe 0x5f", True), ("202 0x38 0x80 0x2 0x0 0x0 0x0 0x1ffe 0x5f", False),
+    ("running", False),
+])
+def test_what_a_thread_waits_for(tmp_path, syscall, waits):
+    (tmp_path / "syscall").write_text(syscall + "\n")
+    (tmp_path / "status").write_text("Name:\tgridnode\nvoluntary_ctxt_switches:\t42\nnonvoluntary_ctxt_switches:\t7\n")
+    assert callgrind.state(tmp_path) == (waits, 42)
 
 
 @pytest.mark.parametrize("kind, name", [
