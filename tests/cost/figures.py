@@ -6,7 +6,7 @@ from typing import NamedTuple
 from gridtest.broker import Grid
 
 from .callgrind import CONSUMER, LOOP, PUBLISHER, Cost, CountedNode
-from .load import BURST, FIRST_MEMBER, ROOM, TEXT, Load
+from .load import BURST, ROOM, TEXT, Load
 
 FEW, MANY = 20, 120  # members of the room
 # The same for bursts: with more of them a turn would take so long, under callgrind, that it is cut in two (2 ms).
