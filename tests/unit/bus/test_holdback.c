@@ -214,7 +214,7 @@ static struct bus_delivery *come_with_frame(enum key_kind kind, uint64_t seq, en
 	} *u = calloc(1, sizeof(*u));
 
 	u->d = (struct bus_delivery){.stream = 1, .seq = seq, .way = (uint8_t)way_of(side, life), .n_targets = 1};
-	u->d.targets[0].key.kind = kind;
+	u->d.targets[0].key.kind = (uint8_t)kind;
 	u->d.targets[0].frame = msgbuf_new(len);
 	ck_assert(!holdback_pass(h, &u->d, now));
 	return &u->d;
