@@ -11,7 +11,6 @@
 #define GRID_NET_FLUSH_H
 
 #include <ev.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #define FLUSH_DELAY_US 2000

@@ -18,14 +18,13 @@ Exit: 0 measured, 1 something broke off or is not to be believed, 2 usage.
 
 import argparse
 import contextlib
-import fcntl
 import os
 import pathlib
 import signal
 import sys
 import time
 
-from gridtest.util import ROOT
+from gridtest.util import ROOT, alone
 
 from . import plots, report
 from .generator import SATURATED
@@ -74,18 +73,6 @@ def chosen(options):
         if scenario.name in (options.only or [scenario.name]):
             contenders = {name: one for name, one in scenario.contenders.items() if mine.issuperset(one.systems)}
             yield scenario, contenders
-
-
-@contextlib.contextmanager
-def alone(folder):
-    """Nobody else works in this folder meanwhile."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            sys.exit(f"bench: another one runs in {folder}")
-        yield
 
 
 def believable(contender, place):
@@ -167,7 +154,7 @@ def main():
     # As Ctrl-C: everything is stopped on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     results = Results()
-    with alone(FOLDER):
+    with alone(FOLDER / "lock", "bench"):
         place, fine = run_all(options, results)
         (FOLDER / "report.md").write_text("\n\n".join(report.parts(results, place).values()), encoding="utf-8")
         plots.write(FOLDER / "plots", plots.pictures(results))

@@ -18,7 +18,6 @@ Exit: 0 every promise was kept, 1 one was broken or a case broke off, 2 usage.
 
 import argparse
 import contextlib
-import fcntl
 import json
 import os
 import pathlib
@@ -26,7 +25,7 @@ import signal
 import sys
 import time
 
-from gridtest.util import ROOT
+from gridtest.util import ROOT, alone
 
 from . import report
 from .cases import CASES
@@ -65,18 +64,6 @@ def chosen(options):
     return cases
 
 
-@contextlib.contextmanager
-def alone(folder):
-    """Nobody else works in this folder meanwhile."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.parent / "faults.lock", "w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            sys.exit(f"faults: another one runs in {folder}")
-        yield
-
-
 def run(case, brokers):
     folder = FOLDER / case.name
     folder.mkdir()
@@ -112,7 +99,7 @@ def main():
         return 0
     # As Ctrl-C: everything is stopped on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with alone(FOLDER):
+    with alone(FOLDER.parent / "faults.lock", "faults"):
         outcomes, where = run_all(chosen(options))
     tables = report.tables(outcomes)
     for rows in tables.values():

@@ -1,8 +1,11 @@
 """Paths, ports, and waiting for a condition: the only kind of waiting there is in these tests."""
 
+import contextlib
+import fcntl
 import pathlib
 import random
 import socket
+import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -32,3 +35,15 @@ def wait_for(condition, timeout=10.0, what=None, interval=0.02):
             raise AssertionError(f"not within {timeout} s: {what or getattr(condition, '__name__', condition)}"
                                  f" (last: {value!r})")
         time.sleep(interval)
+
+
+@contextlib.contextmanager
+def alone(lock, program):
+    """No other `program` works meanwhile with what the file `lock` stands for; ends this one if one does."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(lock, "w", encoding="utf-8") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"{program}: another one holds {lock}")
+        yield
