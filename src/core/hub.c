@@ -301,7 +301,7 @@ void hub_touch(struct hub *hub, struct session *s)
 	if (!hub->touched)
 		hub_flush_soon(hub);
 	s->touched = true;
-	LL_PREPEND2(hub->touched, s, touched_next);
+	DL_PREPEND2(hub->touched, s, touched_prev, touched_next);
 }
 
 void hub_untouch(struct hub *hub, struct session *s)
@@ -309,7 +309,7 @@ void hub_untouch(struct hub *hub, struct session *s)
 	if (!s->touched)
 		return;
 	s->touched = false;
-	LL_DELETE2(hub->touched, s, touched_next);
+	DL_DELETE2(hub->touched, s, touched_prev, touched_next);
 }
 
 void hub_bury(struct hub *hub, struct session *s)
@@ -317,7 +317,7 @@ void hub_bury(struct hub *hub, struct session *s)
 	if (!hub->closing)
 		hub_flush_soon(hub);
 	s->buried = true;
-	LL_PREPEND2(hub->closing, s, closing_next);
+	DL_PREPEND2(hub->closing, s, closing_prev, closing_next);
 }
 
 void hub_exhume(struct hub *hub, struct session *s)
@@ -325,7 +325,7 @@ void hub_exhume(struct hub *hub, struct session *s)
 	if (!s->buried)
 		return;
 	s->buried = false;
-	LL_DELETE2(hub->closing, s, closing_next);
+	DL_DELETE2(hub->closing, s, closing_prev, closing_next);
 }
 
 void hub_flush(struct hub *hub)

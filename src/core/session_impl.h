@@ -15,10 +15,10 @@ enum session_state { SESSION_OPENING, SESSION_OPEN, SESSION_CLOSING };
 
 struct session {
 	struct hub *hub;
-	void *conn;                   /* the transport's */
-	struct session *prev, *next;  /* all sessions of the hub */
-	struct session *touched_next; /* hub->touched */
-	struct session *closing_next; /* hub->closing */
+	void *conn;                                  /* the transport's */
+	struct session *prev, *next;                 /* all sessions of the hub */
+	struct session *touched_prev, *touched_next; /* hub->touched; two-way, since thousands may close in one turn */
+	struct session *closing_prev, *closing_next; /* hub->closing */
 	struct subscription *own;  /* its user's key, until the socket is gone: what it takes tells by that whose it was */
 	struct subscription *subs; /* all, the own one included */
 	struct publish *publishes; /* under way */

@@ -187,6 +187,8 @@ static int start_bus(struct node *node)
 	    .ctx = node->hub,
 	    .wake = loop_wake,
 	    .wake_arg = node->waker,
+	    .turn = on_wake,
+	    .turn_arg = node,
 	    .loop = loop_ev(node->loop),
 	    .node_id = node->config->node.id,
 	    .epoch = node->epoch.text,

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "net/admin.h"
+#include "net/loop_ev.h"
 #include "net/sock.h"
 #include "net/upgrade.h"
 #include "net/ws.h"
@@ -255,6 +256,7 @@ void door_open(struct server *server, int fd, const struct sockaddr_storage *pee
 	server->door_list = d;
 	wheel_set(&server->doors, &d->deadline, clock_mono_ms() + DOOR_TIMEOUT_MS);
 	ev_io_init(&d->io, on_door, fd, EV_READ);
+	ev_set_priority(&d->io, PRIORITY_DOOR);
 	d->io.data = d;
 	ev_io_start(server->ev, &d->io);
 }

@@ -1,6 +1,7 @@
 #include "net/flush.h"
 
 #include "base/clock.h"
+#include "net/loop_ev.h"
 
 /* ---- the pace ---- */
 
@@ -10,21 +11,21 @@ uint64_t flush_pace_rest_us(const struct flush_pace *pace, uint64_t now_us)
 	return rest < FLUSH_REST_MIN_US ? 0 : rest;
 }
 
-void flush_pace_flushed(struct flush_pace *pace, uint64_t began_us, uint64_t ended_us)
+void flush_pace_flushed(struct flush_pace *pace, uint64_t took_us, uint64_t now_us)
 {
-	uint64_t rest = (ended_us - began_us) * FLUSH_REST;
-	pace->rested_us = ended_us + (rest < FLUSH_REST_MAX_US ? rest : FLUSH_REST_MAX_US);
+	uint64_t rest = took_us * FLUSH_REST;
+	pace->rested_us = now_us + (rest < FLUSH_REST_MAX_US ? rest : FLUSH_REST_MAX_US);
 }
 
 /* ---- on the loop ---- */
 
 static void flush_now(struct flusher *f)
 {
-	uint64_t began_us = clock_mono_us();
+	uint64_t began_us = clock_thread_us();
 
 	flusher_stop(f);
 	f->flush(f->arg);
-	flush_pace_flushed(&f->pace, began_us, clock_mono_us());
+	flush_pace_flushed(&f->pace, clock_thread_us() - began_us, clock_mono_us());
 }
 
 static void on_idle(struct ev_loop *ev, struct ev_idle *idle, int revents)
@@ -45,7 +46,7 @@ void flusher_init(struct flusher *f, struct ev_loop *ev, void (*flush)(void *arg
 {
 	*f = (struct flusher){.ev = ev, .flush = flush, .arg = arg};
 	ev_idle_init(&f->idle, on_idle);
-	ev_set_priority(&f->idle, EV_MINPRI);
+	ev_set_priority(&f->idle, PRIORITY_FLUSH);
 	f->idle.data = f;
 	ev_timer_init(&f->due, on_due, 0., 0.);
 	f->due.data = f;

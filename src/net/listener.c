@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include "net/door.h"
+#include "net/loop_ev.h"
 
-#define ACCEPTS_PER_TURN 64
+/* Then those who are connected have their turn: when a crowd comes, 64 made the p99 of others' messages 6.8 ms. */
+#define ACCEPTS_PER_TURN 8
 #define BACKLOG 4096
 
 struct listener {
@@ -212,6 +214,7 @@ int listener_open(struct server *server, const char *address, int64_t port, bool
 	l->fd = fd;
 	l->admin = admin;
 	ev_io_init(&l->io, on_connection, fd, EV_READ);
+	ev_set_priority(&l->io, PRIORITY_DOOR);
 	l->io.data = l;
 	ev_io_start(server->ev, &l->io);
 	l->next = server->listeners;

@@ -1,5 +1,6 @@
 #include "net/sock.h"
 
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h> /* glibc's netinet/tcp.h has no tcpi_bytes_acked */
 #include <netinet/in.h>
@@ -7,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* More descriptors than one loop can serve. Some systems allow 2^30, and libwebsockets has a table by descriptor, which
  * Debian's 4.1.6 (built with its debugging checks) looks through whenever a connection is closed: 120,000 instructions
@@ -61,7 +63,15 @@ void sock_no_delay(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* fails on unix sockets, which do not wait */
 }
 
-uint64_t sock_raise_file_limit(void)
+/* 8 bytes a file, of the kernel's memory. */
+static void grow_file_table(rlim_t files)
+{
+	int last = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, (int)files - 1);
+	if (last >= 0)
+		close(last);
+}
+
+static rlim_t raise_file_limit(void)
 {
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
@@ -74,4 +84,12 @@ uint64_t sock_raise_file_limit(void)
 			return before;
 	}
 	return limit.rlim_cur;
+}
+
+uint64_t sock_raise_file_limit(void)
+{
+	rlim_t files = raise_file_limit();
+	if (files)
+		grow_file_table(files);
+	return files;
 }

@@ -22,7 +22,9 @@ bool sock_tcp_state(int fd, struct sock_state *out);
 void sock_reset_on_close(int fd);
 void sock_no_delay(int fd);
 
-/* Raises the soft limit of open files to the hard one; returns what it is then. */
+/* Raises the soft limit of open files to the hard one, or what one loop can serve; returns what it is then. And makes
+ * room for as many in the kernel's table: a process with threads waits 10 to 15 ms each time that this has to grow, and
+ * its clients with it (Linux, fs/file.c, expand_fdtable()). So it is called before there are threads. */
 uint64_t sock_raise_file_limit(void);
 
 #endif

@@ -90,6 +90,7 @@ def storm(place):
             with generator.start_load(node, "connected", "crowd", connections=CROWD) as crowd:
                 crowd.wait_step("connected")
                 few.stop()
+                crowd.wait_step("publishing")  # sooner, a signal means that it is not to begin at all
                 crowd.stop()
                 came, others = crowd.result(), few.result()
     return {"keys_per_s": CROWD / came["connections"]["seconds"], "p99_ms": others["latency_ms"]["delivery"]["p99"],

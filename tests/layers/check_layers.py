@@ -29,7 +29,7 @@ MAY_INCLUDE = {
 # Where a third-party header may be included: beginnings of paths.
 THIRD_PARTY = [
     (r"libwebsockets\.h", ["net/"]),
-    (r"ev\.h", ["net/", "bus/redis/"]),
+    (r"ev\.h", ["net/", "bus/redis/", "bus/rabbitmq/helm"]),
     (r"amqp\w*\.h|rabbitmq-c/.*", ["bus/rabbitmq/", "bench/amqp"]),
     (r"hiredis/.*", ["bus/redis/"]),
     (r"json-c/.*|json\.h", ["wire/"]),

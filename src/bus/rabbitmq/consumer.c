@@ -1,11 +1,9 @@
 #include "bus/rabbitmq/consumer.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/num.h"
@@ -214,6 +212,21 @@ static void wait_for_more(struct consumer *c)
 	link_wait(&c->link, wait_ms(c), false);
 }
 
+/* Is there nothing that only this thread does: queues to make anew and to reap, binds (each is written down on disk)?
+ */
+static bool only_deliveries(const struct consumer *c)
+{
+	return c->phase == PHASE_SERVING && !reaper_busy(c) && !c->ops.head && mailbox_empty(c->in);
+}
+
+static int wait_or_lend(struct consumer *c)
+{
+	if (only_deliveries(c))
+		return helm_lend(&c->helm);
+	wait_for_more(c);
+	return 0;
+}
+
 /* Until the link is lost, or it is time to stop. */
 static int serve(struct consumer *c)
 {
@@ -234,7 +247,9 @@ static int serve(struct consumer *c)
 		release_buffers(c);
 		/* reset_step() may have read frames into the library. */
 		if (read == LINK_E_NOTHING && !amqp_frames_enqueued(c->link.conn) && !amqp_data_in_buffer(c->link.conn))
-			wait_for_more(c);
+			rc = wait_or_lend(c);
+		if (rc != 0)
+			return rc;
 	}
 	return 0;
 }
@@ -242,7 +257,6 @@ static int serve(struct consumer *c)
 /* Until our `lost` is back: then the loop holds nothing of this life that it would still send. */
 static void wait_for_lost(struct consumer *c)
 {
-	struct pollfd fd = {.fd = c->link.wake_fd, .events = POLLIN};
 	bool back = false;
 	void *item;
 
@@ -254,9 +268,8 @@ static void wait_for_lost(struct consumer *c)
 			back = mail == &c->lost.mail;
 		}
 		keys_lose(c);
-		uint64_t wakes;
-		if (!back && poll(&fd, 1, -1) > 0 && read(c->link.wake_fd, &wakes, sizeof(wakes)) < 0)
-			continue;
+		if (!back)
+			link_sleep(&c->link, -1);
 	}
 }
 
@@ -314,6 +327,34 @@ static void run(void *arg)
 	finish(c);
 }
 
+/* --- the loop, while it has the helm ------------------------------------------------------------------------------ */
+
+/* What was settled is acknowledged when it is due, if that can be written at once. */
+static int settle_on_loop(struct consumer *c)
+{
+	if (!settling_due(c))
+		return 0;
+	return link_writable(&c->link) ? take_settled(c) : LINK_E_NOTHING;
+}
+
+void consumer_turn(struct consumer *c)
+{
+	if (!helm_with_loop(&c->helm))
+		return;
+	helm_begin_turn(&c->helm);
+	mailbox_doze(c->out);
+	int read = read_frames(c);
+	consumer_push_batch(c);
+	int settled = read < 0 ? read : settle_on_loop(c);
+	mailbox_doze(c->settled);
+	if (read == LINK_E_NOTHING && settled == 0 && only_deliveries(c)) {
+		release_buffers(c);
+		helm_end_turn(&c->helm, wait_ms(c));
+	} else {
+		helm_give_back(&c->helm, settled < 0 ? settled : 0);
+	}
+}
+
 /* --- from the loop ------------------------------------------------------------------------------------------------ */
 
 static struct event event_of(enum event_kind kind)
@@ -321,7 +362,7 @@ static struct event event_of(enum event_kind kind)
 	return (struct event){.mail.kind = MAIL_EVENT, .kind = kind};
 }
 
-static bool make_mailboxes(struct consumer *c, mailbox_wake_fn *wake, void *wake_arg)
+static bool make_mailboxes(struct consumer *c, const struct bus_env *env)
 {
 	size_t prefetch = (size_t)c->setup->config->rabbitmq.prefetch;
 
@@ -330,7 +371,7 @@ static bool make_mailboxes(struct consumer *c, mailbox_wake_fn *wake, void *wake
 		rc = reaper_init(c);
 	c->in = mailbox_new(OPS_MAX + EVENTS_MAX, link_wake, &c->link);
 	c->settled = mailbox_new(prefetch + REAP_PREFETCH, link_wake, &c->link);
-	c->out = mailbox_new(prefetch + REAP_PREFETCH + OPS_MAX + EVENTS_MAX, wake, wake_arg);
+	c->out = mailbox_new(prefetch + REAP_PREFETCH + OPS_MAX + EVENTS_MAX, env->wake, env->wake_arg);
 	return rc == 0 && c->in && c->settled && c->out;
 }
 
@@ -346,7 +387,7 @@ static void free_parts(struct consumer *c)
 	free(c);
 }
 
-int consumer_new(const struct setup *setup, mailbox_wake_fn *wake, void *wake_arg, struct consumer **consumerp)
+int consumer_new(const struct setup *setup, const struct bus_env *env, struct consumer **consumerp)
 {
 	struct consumer *c = calloc(1, sizeof(*c));
 	if (!c)
@@ -363,7 +404,8 @@ int consumer_new(const struct setup *setup, mailbox_wake_fn *wake, void *wake_ar
 		free(c);
 		return rc;
 	}
-	rc = make_mailboxes(c, wake, wake_arg) ? takeover_init(c) : -ENOMEM;
+	helm_init(&c->helm, &c->link, env);
+	rc = make_mailboxes(c, env) ? takeover_init(c) : -ENOMEM;
 	if (rc == 0)
 		rc = worker_start(&c->worker, &c->link, run, c);
 	if (rc != 0) {
@@ -376,7 +418,7 @@ int consumer_new(const struct setup *setup, mailbox_wake_fn *wake, void *wake_ar
 
 void consumer_stop(struct consumer *c)
 {
-	link_stop(&c->link);
+	helm_end(&c->helm);
 }
 
 struct consumer *consumer_free(struct consumer *c)
@@ -399,11 +441,16 @@ struct consumer *consumer_free(struct consumer *c)
 void consumer_send(struct consumer *c, struct mail *mail)
 {
 	mail_send(c->in, mail);
+	if (helm_with_loop(&c->helm))
+		helm_give_back(&c->helm, 0);
 }
 
 void consumer_settle(struct consumer *c, struct delivery *d)
 {
 	mail_send(c->settled, &d->mail);
+	/* Later than SETTLE_MS after it came: no turn is due. */
+	if (helm_with_loop(&c->helm) && !c->settle_at_ms)
+		helm_turn_soon(&c->helm);
 }
 
 size_t consumer_take(struct consumer *c, void **mail, size_t max)

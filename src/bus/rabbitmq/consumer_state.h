@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "bus/rabbitmq/consumer.h"
 #include "bus/rabbitmq/delivery.h"
+#include "bus/rabbitmq/helm.h"
 #include "bus/rabbitmq/intake.h"
 #include "bus/rabbitmq/journal.h"
 #include "bus/rabbitmq/link.h"
@@ -28,6 +29,7 @@ struct consumer {
 	const struct setup *setup;
 	struct rabbitmq_counters *counters;
 	struct link link;
+	struct helm helm;
 	struct worker worker;
 	struct mailbox *in;      /* from the loop: ops, events */
 	struct mailbox *settled; /* from the loop: deliveries to acknowledge */

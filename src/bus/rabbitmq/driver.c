@@ -173,6 +173,8 @@ static bool rabbitmq_turn(void *impl, uint64_t now_ms)
 	size_t taken = 0;
 
 	r->now_ms = now_ms;
+	consumer_turn(r->consumer);
+	publisher_turn(r->publisher);
 	while (taken < TURN_MAX) {
 		size_t n = take_part(r);
 		taken += n;
@@ -318,9 +320,9 @@ static int rabbitmq_open(struct bus *bus, const struct bus_config *config, const
 	if (rc == 0)
 		rc = make_key(&r->setup.fingerprint_key);
 	if (rc == 0)
-		rc = consumer_new(&r->setup, env->wake, env->wake_arg, &r->consumer);
+		rc = consumer_new(&r->setup, env, &r->consumer);
 	if (rc == 0)
-		rc = publisher_new(&r->setup, env->wake, env->wake_arg, &r->publisher);
+		rc = publisher_new(&r->setup, env, &r->publisher);
 	if (rc != 0) {
 		rabbitmq_close(r);
 		return rc;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -384,9 +385,6 @@ static void tell_why(struct link *link)
 
 void link_pause(struct link *link)
 {
-	struct pollfd fd = {.fd = link->wake_fd, .events = POLLIN};
-	uint64_t wakes;
-
 	if (link->opened_at_ms)
 		link->attempts = 0;
 	uint64_t until = clock_mono_ms() + next_pause(link);
@@ -396,8 +394,7 @@ void link_pause(struct link *link)
 		uint64_t now = clock_mono_ms();
 		if (link_stopping(link) || now >= until)
 			return;
-		if (poll(&fd, 1, (int)(until - now)) > 0 && read(link->wake_fd, &wakes, sizeof(wakes)) < 0)
-			continue;
+		link_sleep(link, (int)(until - now));
 	}
 }
 
@@ -456,10 +453,36 @@ void link_wait(struct link *link, uint64_t timeout_ms, bool for_writing)
 		log_warn("bus.wake", "link=%s errno=%d", link->role, errno);
 }
 
+void link_sleep(struct link *link, int timeout_ms)
+{
+	struct pollfd fd = {.fd = link->wake_fd, .events = POLLIN};
+	uint64_t wakes;
+
+	if (poll(&fd, 1, timeout_ms) > 0 && read(link->wake_fd, &wakes, sizeof(wakes)) < 0 && errno != EAGAIN)
+		log_warn("bus.wake", "link=%s errno=%d", link->role, errno);
+}
+
+int link_socket(const struct link *link)
+{
+	return amqp_get_sockfd(link->conn);
+}
+
 bool link_writable(const struct link *link)
 {
 	struct pollfd fd = {.fd = amqp_get_sockfd(link->conn), .events = POLLOUT};
 	return poll(&fd, 1, 0) == 1;
+}
+
+/* The kernel counts the memory around the bytes, too: at most as much again when small writes are corked. */
+size_t link_room(const struct link *link)
+{
+	uint32_t memory[SK_MEMINFO_VARS];
+	socklen_t size = sizeof(memory);
+
+	if (getsockopt(link_socket(link), SOL_SOCKET, SO_MEMINFO, memory, &size) != 0 ||
+	    memory[SK_MEMINFO_SNDBUF] <= memory[SK_MEMINFO_WMEM_QUEUED])
+		return 0;
+	return (memory[SK_MEMINFO_SNDBUF] - memory[SK_MEMINFO_WMEM_QUEUED]) / 2;
 }
 
 void link_cork(struct link *link, bool corked)

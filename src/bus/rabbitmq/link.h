@@ -1,6 +1,7 @@
 /* One connection to a broker: addresses in turn, login, reading, waiting, and what went wrong in words.
  *
- * A link belongs to one thread. Only link_wake() and link_interrupt() may be called from another.
+ * A link belongs to one thread at a time: its own, or the loop (helm.h). Only link_wake(), link_stop() and
+ * link_interrupt() may be called from another.
  *
  * rabbitmq-c reads and writes with deadlines of its own making, so three rules hold here:
  *   - frames are read with link_read() only, which never waits, and link_wait() is called only after link_read() or
@@ -32,7 +33,7 @@ struct link {
 	const char *node_id;
 	struct link_counters *counters;
 	amqp_connection_state_t conn; /* NULL: closed */
-	bool mail_only;               /* link_wait() has just returned for link_wake(), and for nothing else */
+	bool mail_only;               /* what woke us was mail, and the socket has nothing */
 	uint64_t read_at_ms;
 	int wake_fd;
 	atomic_bool stopping;
@@ -65,7 +66,7 @@ void link_in_use(struct link *link);
 void link_pause(struct link *link);
 
 /* The next frame: 0, LINK_E_NOTHING, or lost. What it points to is valid until link_release(). NOTHING may also mean
- * that the socket was not looked at, since link_wait() has just returned for mail alone. */
+ * that the socket was not looked at, since it is known to have nothing (`mail_only`). */
 GRID_MUST_CHECK int link_read(struct link *link, amqp_frame_t *frame);
 /* Can there be another frame already, without a look at the socket? Asked after a link_read() that brought one, instead
  * of trying: that would be a recv() and a poll() in vain for each message that comes alone (strace: two of the eleven
@@ -74,8 +75,13 @@ bool link_has_more(const struct link *link);
 void link_release(struct link *link);
 /* Sleeps until the socket or link_wake() has something, or `timeout_ms`, or half a heartbeat. */
 void link_wait(struct link *link, uint64_t timeout_ms, bool for_writing);
+/* Sleeps until link_wake(), or `timeout_ms` (-1: for ever). */
+void link_sleep(struct link *link, int timeout_ms);
+int link_socket(const struct link *link);
 /* Would a small write not wait? */
 bool link_writable(const struct link *link);
+/* How many bytes certainly would not, in writes of any size. */
+size_t link_room(const struct link *link);
 /* Several small writes in one packet: between true and false. */
 void link_cork(struct link *link, bool corked);
 

@@ -1,14 +1,13 @@
 #include "bus/rabbitmq/publisher.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "bus/rabbitmq/confirms.h"
 #include "bus/rabbitmq/delivery.h"
+#include "bus/rabbitmq/helm.h"
 #include "bus/rabbitmq/hello.h"
 #include "bus/rabbitmq/incoming.h"
 #include "bus/rabbitmq/lanes.h"
@@ -22,8 +21,9 @@ enum { CHANNEL = 1 };
 
 #define WRITE_BATCH 64 /* letters between two looks at what came, and whether the socket still takes any */
 #define WRITE_BATCH_BYTES 65536
-#define FRAME_OVERHEAD 8 /* bytes of a frame around its body */
-#define RELEASE_EVERY 64 /* frames */
+#define FRAME_OVERHEAD 8     /* bytes of a frame around its body */
+#define LETTER_OVERHEAD 2048 /* exchange, key and properties at most */
+#define RELEASE_EVERY 64     /* frames */
 #define EVENTS_MAX 4
 #define OWN_LETTERS_MAX 2 /* a loop-back, a hello */
 #define POOL_PAGE 4096
@@ -32,6 +32,7 @@ struct publisher {
 	const struct setup *setup;
 	struct rabbitmq_counters *counters;
 	struct link link;
+	struct helm helm;
 	struct worker worker;
 	struct mailbox *in;
 	struct mailbox *out;
@@ -164,25 +165,51 @@ static int send_letter(struct publisher *p, struct letter *letter)
 	return rc;
 }
 
+static struct letters *next_queue(struct publisher *p)
+{
+	return p->again.head ? &p->again : &p->waiting;
+}
+
+static bool has_unsent(const struct publisher *p)
+{
+	return !p->blocked && (p->again.head || p->waiting.head);
+}
+
+/* With all that goes around a body. */
+static size_t letter_size(const struct letter *letter)
+{
+	switch (letter->kind) {
+	case LETTER_PUBLICATION:
+		return letter->publication->message.body.n + LETTER_OVERHEAD;
+	case LETTER_STRAY:
+		return letter->delivery->raw_body + letter->delivery->raw_properties + LETTER_OVERHEAD;
+	case LETTER_LOOPBACK:
+	case LETTER_HELLO:
+		break;
+	}
+	return LETTER_OVERHEAD;
+}
+
 /* As many as the socket takes without waiting, so that what comes is read meanwhile: most of all, that we are blocked.
- */
+ * The thread may have to wait with the last of them. */
 static int send_letters(struct publisher *p)
 {
+	bool on_loop = helm_with_loop(&p->helm);
 	int rc = 0;
 
-	if (p->blocked || (!p->again.head && !p->waiting.head) || !link_writable(&p->link))
+	if (!has_unsent(p) || (!on_loop && !link_writable(&p->link)))
 		return 0;
-	bool several = p->again.head || p->waiting.head->next;
+	size_t room = on_loop ? link_room(&p->link) : SIZE_MAX;
+	bool several = next_queue(p)->head->next;
 	if (several)
 		link_cork(&p->link, true);
 	p->batch_bytes = 0;
-	for (int i = 0; i < WRITE_BATCH && p->batch_bytes < WRITE_BATCH_BYTES && rc == 0; i++) {
-		struct letter *letter = letters_pop(&p->again);
-		if (!letter)
-			letter = letters_pop(&p->waiting);
-		if (!letter)
+	for (int i = 0; i < WRITE_BATCH && p->batch_bytes < WRITE_BATCH_BYTES && rc == 0 && has_unsent(p); i++) {
+		size_t size = letter_size(next_queue(p)->head);
+		if (size > room)
 			break;
-		rc = send_letter(p, letter);
+		room -= size;
+		rc = send_letter(p, letters_pop(next_queue(p)));
 	}
 	if (several)
 		link_cork(&p->link, false);
@@ -414,26 +441,51 @@ static void lose_unsent(struct publisher *p)
 	p->waiting = others;
 }
 
+/* Takes what has come, and sends what the socket takes without waiting. */
+static int turn(struct publisher *p)
+{
+	int rc = read_frames(p);
+
+	if (rc != LINK_E_NOTHING)
+		return rc;
+	take_mail(p);
+	tell_flow(p);
+	if (p->blocked)
+		lose_unsent(p);
+	rc = send_letters(p);
+	if (rc == 0 && !incoming_busy(&p->incoming))
+		link_release(&p->link);
+	return rc;
+}
+
 static int serve(struct publisher *p)
 {
-	while (!link_stopping(&p->link)) {
-		int rc = read_frames(p);
-		if (rc != LINK_E_NOTHING)
-			return rc;
-		take_mail(p);
-		tell_flow(p);
-		if (p->blocked)
-			lose_unsent(p);
-		rc = send_letters(p);
+	int rc = 0;
+
+	while (rc == 0 && !link_stopping(&p->link)) {
+		rc = turn(p);
 		if (rc != 0)
 			return rc;
-		if (!incoming_busy(&p->incoming))
-			link_release(&p->link);
-		bool more = !p->blocked && (p->again.head || p->waiting.head);
-		if (!more || !link_writable(&p->link))
-			link_wait(&p->link, UINT32_MAX / 2, more);
+		if (!has_unsent(p) && !p->blocked)
+			rc = helm_lend(&p->helm);
+		else if (!has_unsent(p) || !link_writable(&p->link))
+			link_wait(&p->link, UINT32_MAX / 2, has_unsent(p));
 	}
-	return 0;
+	return rc;
+}
+
+void publisher_turn(struct publisher *p)
+{
+	if (!helm_with_loop(&p->helm))
+		return;
+	helm_begin_turn(&p->helm);
+	mailbox_doze(p->out);
+	int rc = turn(p);
+	mailbox_doze(p->in);
+	if (rc == 0 && !p->blocked && !has_unsent(p))
+		helm_end_turn(&p->helm, UINT64_MAX);
+	else
+		helm_give_back(&p->helm, rc);
 }
 
 static void lose_queue(struct publisher *p, struct letters *queue)
@@ -445,16 +497,12 @@ static void lose_queue(struct publisher *p, struct letters *queue)
 /* Until our `lost` is back: what the loop sent before it knew is lost as well. */
 static void wait_for_lost(struct publisher *p)
 {
-	struct pollfd fd = {.fd = p->link.wake_fd, .events = POLLIN};
-	uint64_t wakes;
-
 	while (!link_stopping(&p->link)) {
 		bool back = take_mail(p);
 		lose_queue(p, &p->waiting);
 		if (back)
 			return;
-		if (poll(&fd, 1, -1) > 0 && read(p->link.wake_fd, &wakes, sizeof(wakes)) < 0)
-			continue;
+		link_sleep(&p->link, -1);
 	}
 }
 
@@ -500,14 +548,14 @@ static struct event event_of(enum event_kind kind)
 	return (struct event){.mail.kind = MAIL_EVENT, .kind = kind};
 }
 
-static bool make_parts(struct publisher *p, mailbox_wake_fn *wake, void *wake_arg)
+static bool make_parts(struct publisher *p, const struct bus_env *env)
 {
 	size_t letters = (size_t)p->setup->config->publish_window + STRAYS_MAX + OWN_LETTERS_MAX;
 
 	p->lanes = calloc(1, sizeof(*p->lanes));
 	p->confirms = confirms_new(letters);
 	p->in = mailbox_new(letters + EVENTS_MAX, link_wake, &p->link);
-	p->out = mailbox_new(letters + EVENTS_MAX, wake, wake_arg);
+	p->out = mailbox_new(letters + EVENTS_MAX, env->wake, env->wake_arg);
 	return p->lanes && p->confirms && p->in && p->out;
 }
 
@@ -521,7 +569,7 @@ static void free_parts(struct publisher *p)
 	free(p);
 }
 
-int publisher_new(const struct setup *setup, mailbox_wake_fn *wake, void *wake_arg, struct publisher **publisherp)
+int publisher_new(const struct setup *setup, const struct bus_env *env, struct publisher **publisherp)
 {
 	struct publisher *p = calloc(1, sizeof(*p));
 	if (!p)
@@ -536,7 +584,8 @@ int publisher_new(const struct setup *setup, mailbox_wake_fn *wake, void *wake_a
 		free(p);
 		return rc;
 	}
-	rc = make_parts(p, wake, wake_arg) ? worker_start(&p->worker, &p->link, run, p) : -ENOMEM;
+	helm_init(&p->helm, &p->link, env);
+	rc = make_parts(p, env) ? worker_start(&p->worker, &p->link, run, p) : -ENOMEM;
 	if (rc != 0) {
 		free_parts(p);
 		return rc;
@@ -547,7 +596,7 @@ int publisher_new(const struct setup *setup, mailbox_wake_fn *wake, void *wake_a
 
 void publisher_stop(struct publisher *p)
 {
-	link_stop(&p->link);
+	helm_end(&p->helm);
 }
 
 struct publisher *publisher_free(struct publisher *p)
@@ -562,6 +611,8 @@ struct publisher *publisher_free(struct publisher *p)
 void publisher_send(struct publisher *p, struct mail *mail)
 {
 	mail_send(p->in, mail);
+	if (helm_with_loop(&p->helm))
+		helm_turn_soon(&p->helm);
 }
 
 size_t publisher_take(struct publisher *p, void **mail, size_t max)

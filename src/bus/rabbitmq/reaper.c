@@ -273,6 +273,15 @@ int reaper_step(struct consumer *c)
 	return request == REAP_NOTHING ? 0 : requests[request].send(c);
 }
 
+bool reaper_busy(const struct consumer *c)
+{
+	const struct reaper *r = &c->reaper;
+	uint64_t now = clock_mono_ms();
+
+	return r->reap.state != REAP_IDLE || r->reap.caught || r->intake.lent > 0 ||
+	       (may_begin(c, now) && peers_due(r->peers, now));
+}
+
 uint64_t reaper_wait_ms(const struct consumer *c)
 {
 	const struct reaper *r = &c->reaper;

@@ -34,6 +34,8 @@ bool reaper_add_leftover(struct consumer *c, const char *queue);
 /* A frame on the reaper's channel; the next step. 0, or the link is lost. */
 GRID_MUST_CHECK int reaper_frame(struct consumer *c, const amqp_frame_t *frame);
 GRID_MUST_CHECK int reaper_step(struct consumer *c);
+/* Is there a queue to reap, or at hand? */
+bool reaper_busy(const struct consumer *c);
 /* How long the thread may sleep until the next step, ms. */
 uint64_t reaper_wait_ms(const struct consumer *c);
 

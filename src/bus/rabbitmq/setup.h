@@ -19,7 +19,7 @@ struct setup {
 	char *state_dir; /* empty: none */
 	struct siphash_key fingerprint_key;
 	const struct siphash_key *identity_key; /* NULL: deliveries are not identified */
-	struct rabbitmq_counters *counters; /* each counter has its one writer */
+	struct rabbitmq_counters *counters;     /* each counter has its one writer */
 };
 
 #endif

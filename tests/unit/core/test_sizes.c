@@ -5,7 +5,7 @@
 #include "core/hub_impl.h"
 
 static const struct size sizes[] = {
-    SIZE(session, 152, "9 links and owners 72, outq 24, ULID 27, state and flags 4, counts and a time 18, holes 7"),
+    SIZE(session, 168, "11 links and owners 88, outq 24, ULID 27, state and flags 4, counts and a time 18, holes 7"),
     SIZE(outq, 24, "one pointer for a single frame or the ring, four counts of 4"),
     SIZE(subscription, 64, "topic, session, 4 list links, waiters, a byte and a flag in one word"),
     SIZE(topic, 328, "hash handle 56, members, waiting, 4 list links 32, a time 8, five bytes, key 208, padding 3"),

@@ -1,6 +1,9 @@
 /* When what waits for the sockets goes out: the pause after a flush. */
 #include "net/flush.h"
 
+#include <time.h>
+
+#include "base/clock.h"
 #include "check_main.h"
 
 START_TEST(the_first_does_not_rest)
@@ -23,16 +26,39 @@ END_TEST
 START_TEST(a_short_one_is_not)
 {
 	struct flush_pace pace = {0};
-	flush_pace_flushed(&pace, 1000, 1000 + FLUSH_REST_MIN_US / FLUSH_REST);
-	ck_assert_uint_eq(flush_pace_rest_us(&pace, 1000 + FLUSH_REST_MIN_US / FLUSH_REST), 0);
+	flush_pace_flushed(&pace, FLUSH_REST_MIN_US / FLUSH_REST, 1000);
+	ck_assert_uint_eq(flush_pace_rest_us(&pace, 1000), 0);
 }
 END_TEST
 
 START_TEST(no_pause_is_longer_than_the_longest)
 {
 	struct flush_pace pace = {0};
-	flush_pace_flushed(&pace, 1000, 1001000);
+	flush_pace_flushed(&pace, 1000000, 1001000);
 	ck_assert_uint_eq(flush_pace_rest_us(&pace, 1001000), FLUSH_REST_MAX_US);
+}
+END_TEST
+
+/* As long as a flush that is followed by a pause, but another one has the core. */
+static void wait_for_core(void *arg)
+{
+	const struct timespec away = {.tv_nsec = (long)FLUSH_REST_MIN_US * 2000};
+	struct flusher *f = arg;
+
+	nanosleep(&away, NULL);
+	ev_break(f->ev, EVBREAK_ALL);
+}
+
+START_TEST(one_that_waited_for_a_core_is_not_long)
+{
+	struct ev_loop *ev = ev_loop_new(0);
+	struct flusher f;
+
+	flusher_init(&f, ev, wait_for_core, &f);
+	flusher_soon(&f);
+	ev_run(ev, 0);
+	ck_assert_uint_eq(flush_pace_rest_us(&f.pace, clock_mono_us()), 0);
+	ev_loop_destroy(ev);
 }
 END_TEST
 
@@ -80,5 +106,5 @@ START_TEST(in_a_pause_idleness_does_not_flush)
 END_TEST
 
 CHECK_MAIN("net.flush", the_first_does_not_rest, a_long_one_is_followed_by_a_pause, a_short_one_is_not,
-           no_pause_is_longer_than_the_longest, asked_for_while_flushing_is_one_more_flush,
-           in_a_pause_idleness_does_not_flush)
+           no_pause_is_longer_than_the_longest, one_that_waited_for_a_core_is_not_long,
+           asked_for_while_flushing_is_one_more_flush, in_a_pause_idleness_does_not_flush)

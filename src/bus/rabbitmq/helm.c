@@ -1,0 +1,91 @@
+#include "bus/rabbitmq/helm.h"
+
+#include "bus/rabbitmq/link.h"
+
+#define TURNS_EVERY_MS 100 /* of the bus, whatever happens (bus_turn()) */
+
+static void on_readable(struct ev_loop *loop, struct ev_io *io, int revents)
+{
+	struct helm *h = io->data;
+	(void)loop;
+	(void)revents;
+	h->came = true;
+	h->env.turn(h->env.turn_arg);
+}
+
+static void on_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
+{
+	struct helm *h = timer->data;
+	(void)loop;
+	(void)revents;
+	h->env.turn(h->env.turn_arg);
+}
+
+void helm_init(struct helm *h, struct link *link, const struct bus_env *env)
+{
+	*h = (struct helm){.link = link, .env = *env};
+	ev_io_init(&h->readable, on_readable, -1, EV_READ);
+	ev_timer_init(&h->due, on_due, 0., 0.);
+	h->readable.data = h->due.data = h;
+}
+
+int helm_lend(struct helm *h)
+{
+	h->outcome = 0;
+	h->came = true;
+	atomic_store(&h->with_loop, true);
+	h->env.wake(h->env.wake_arg);
+	while (atomic_load(&h->with_loop) && !link_stopping(h->link))
+		link_sleep(h->link, -1);
+	return h->outcome;
+}
+
+bool helm_with_loop(const struct helm *h)
+{
+	return atomic_load(&h->with_loop);
+}
+
+void helm_begin_turn(struct helm *h)
+{
+	h->link->mail_only = !h->came;
+	h->came = false;
+}
+
+/* A timer that runs already is not set anew for each message: it is due no later than needed, and then one looks. */
+void helm_end_turn(struct helm *h, uint64_t wait_ms)
+{
+	if (!ev_is_active(&h->readable)) {
+		ev_io_set(&h->readable, link_socket(h->link), EV_READ);
+		ev_io_start(h->env.loop, &h->readable);
+	}
+	if (wait_ms < TURNS_EVERY_MS && !ev_is_active(&h->due)) {
+		ev_timer_set(&h->due, (double)wait_ms / 1000, 0.);
+		ev_timer_start(h->env.loop, &h->due);
+	}
+}
+
+void helm_turn_soon(struct helm *h)
+{
+	h->env.wake(h->env.wake_arg);
+}
+
+static void stop_watching(struct helm *h)
+{
+	ev_io_stop(h->env.loop, &h->readable);
+	ev_timer_stop(h->env.loop, &h->due);
+}
+
+void helm_give_back(struct helm *h, int outcome)
+{
+	stop_watching(h);
+	h->link->mail_only = false;
+	h->outcome = outcome;
+	atomic_store(&h->with_loop, false);
+	link_wake(h->link);
+}
+
+void helm_end(struct helm *h)
+{
+	stop_watching(h);
+	link_stop(h->link);
+}
