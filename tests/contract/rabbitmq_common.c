@@ -94,4 +94,5 @@ void rabbitmq_add(Suite *suite)
 	rabbitmq_faults_add(suite);
 	rabbitmq_redelivery_add(suite);
 	rabbitmq_refusals_add(suite);
+	rabbitmq_lent_add(suite);
 }

@@ -36,5 +36,6 @@ void rabbitmq_faults_add(Suite *suite);
 void rabbitmq_redelivery_add(Suite *suite);
 void rabbitmq_refusals_add(Suite *suite);
 void rabbitmq_backends_add(Suite *suite);
+void rabbitmq_lent_add(Suite *suite);
 
 #endif

@@ -6,7 +6,7 @@
 #include "bus/rabbitmq/reap.h"
 
 struct rabbitmq_counters {
-	/* either link thread, for its own link */
+	/* whoever has the link */
 	struct link_counters {
 		struct counter connected;
 		struct counter connects;

@@ -9,7 +9,7 @@
 
 enum { DELIVERY_E_DROP = 1, DELIVERY_E_HELLO };
 
-/* Consumer thread: from a complete message. DELIVERY_E_DROP: nothing to do with it but acknowledge it (counted).
+/* The consumer: from a complete message. DELIVERY_E_DROP: nothing to do with it but acknowledge it (counted).
  * DELIVERY_E_HELLO: the same, once hello_read() has had it.
  * -ENOMEM. */
 GRID_MUST_CHECK int delivery_new(const struct setup *setup, const struct incoming *in, struct now now,

@@ -1,4 +1,4 @@
-/* The RabbitMQ driver on the loop thread: what core calls, and the mail from the two link threads. */
+/* The RabbitMQ driver on the loop thread: what core calls, and the mail from the two links. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

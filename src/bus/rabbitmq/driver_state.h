@@ -1,4 +1,4 @@
-/* The RabbitMQ driver on the loop thread, from inside. driver.c: what core calls, and mail from the two link threads.
+/* The RabbitMQ driver on the loop thread, from inside. driver.c: what core calls, and mail from the two links.
  * status.c: when the bus is up. held.c: deliveries until they are settled. */
 #ifndef GRID_BUS_RABBITMQ_DRIVER_STATE_H
 #define GRID_BUS_RABBITMQ_DRIVER_STATE_H

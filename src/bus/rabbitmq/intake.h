@@ -1,5 +1,5 @@
 /* One queue that is consumed: its channel, the message that is coming in on it, and what of it is to be acknowledged.
- * A node has two: its own queue, and that of a dead node it reaps (reaper.h). Consumer thread. */
+ * A node has two: its own queue, and that of a dead node it reaps (reaper.h). The consumer's. */
 #ifndef GRID_BUS_RABBITMQ_INTAKE_H
 #define GRID_BUS_RABBITMQ_INTAKE_H
 

@@ -1,4 +1,5 @@
-/* What travels in the mailboxes between the loop and the two link threads. Ownership moves with it.
+/* What travels in the mailboxes between the loop and the two links, each worked by its thread or by the loop (helm.h).
+ * Ownership moves with it.
  *
  *             struct op (bind, unbind)                        struct letter (to be published)
  *        ┌──────────────────────────────▶ consumer    ┌──────────────────────────────▶ publisher

@@ -4,7 +4,7 @@
  * pulse: as long as it does not come back (our link is cut, the broker blocks publishing, this process was stopped)
  * nobody is judged, and when it does again all clocks start anew.
  *
- * No connection, no clock of its own; times are monotonic milliseconds. Consumer thread. */
+ * No connection, no clock of its own; times are monotonic milliseconds. The consumer's. */
 #ifndef GRID_BUS_RABBITMQ_PEERS_H
 #define GRID_BUS_RABBITMQ_PEERS_H
 

@@ -1,5 +1,5 @@
 /* Reaps the queues of nodes that have died: hellos in, and the second intake on a channel of its own, opened for it.
- * What is decided when stands in reap.h, who is dead in peers.h. Consumer thread; it never waits for an answer. */
+ * What is decided when stands in reap.h, who is dead in peers.h. It never waits for an answer. */
 #ifndef GRID_BUS_RABBITMQ_REAPER_H
 #define GRID_BUS_RABBITMQ_REAPER_H
 
