@@ -29,7 +29,7 @@ from gridtest.nodes import GRIDNODE
 from gridtest.util import ROOT
 
 from . import figures, recorded, report
-from .callgrind import MACHINE
+from .callgrind import LOOP, MACHINE
 
 FOLDER = pathlib.Path(os.environ.get("GRID_RUN_DIR", ROOT / ".run")).resolve() / "cost"
 NOT_COMPARED = 77
@@ -101,7 +101,7 @@ def median(costs):
 def explain(problem, cost):
     figure = figures.FIGURES[problem.name]
     driver = problem.name.split(".")[0]
-    kept = FOLDER / f"{driver}.{figure.kept}-{figure.thread}.callgrind"
+    kept = FOLDER / f"{driver}.{figure.kept}-{LOOP}.callgrind"
     print(f"{problem}\n  it goes to\n{report.where_spent(cost)}\n"
           f"  and in whole: callgrind_annotate --auto=no --inclusive=yes {kept}\n")
 

@@ -25,12 +25,12 @@ COMMAND = ("prlimit", f"--nofile={FILES}", "setpriv", "--pdeathsig", "KILL",
            "valgrind", "--tool=callgrind", "--separate-threads=yes", "--fair-sched=yes",
            "--compress-strings=no", "--compress-pos=no")
 
-LOOP, CONSUMER, PUBLISHER = 1, 2, 3  # callgrind numbers threads in the order of their start
+LOOP = 1  # callgrind numbers threads in the order of their start
 
 MACHINE = "x86_64"  # the only one all this knows
 # The system calls a thread waits in, by number, and which of their arguments says for how many ms at most (-1, which has no
 # limit, is shown without its sign).
-WAITS = {"7": 2, "232": 3}  # poll, epoll_wait
+WAITS = {"7": 2, "219": 2, "232": 3}  # poll, the same after an interruption, epoll_wait
 # A thread that wakes up by itself sooner has something to do yet: what came is acknowledged (SETTLE_MS), the broker asked
 # whether it has that (BARRIER_MS), frames sent (FLUSH_DELAY_US).
 SOON_MS = 25

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from gridtest.broker import Grid
 
-from .callgrind import CONSUMER, LOOP, PUBLISHER, Cost, CountedNode
-from .load import BURST, ROOM, TEXT, Load
+from .callgrind import LOOP, Cost, CountedNode
+from .load import BURST, FIRST_MEMBER, ROOM, TEXT, Load
 
 FEW, MANY = 20, 120  # members of the room
 # The same for bursts: with more of them a turn would take so long, under callgrind, that it is cut in two (2 ms).
@@ -33,7 +33,6 @@ class Figure(NamedTuple):
     name: str
     title: str
     kept: str             # the measurement in which it can be looked at
-    thread: int = LOOP    # and the thread
     limits: dict = {}     # of CALLS: at most so many
 
 
@@ -53,10 +52,10 @@ FIGURES = {figure.name: figure for figure in (
     Figure("local.connection", "a connection: handshake to `welcome`", "connection"),
     Figure("local.close", "its end, closed by the client", "close"),
     Figure("rabbitmq.delivery", "a delivery: one more receiver of a room's message", "room-many", limits=EACH),
-    Figure("rabbitmq.consumer", "a room's message that comes alone, on the consumer thread: decoded, acknowledged, that checked",
-           "room-few", CONSUMER),
-    Figure("rabbitmq.publish", "`publish` to `ok`, on the loop thread", "publish"),
-    Figure("rabbitmq.publisher", "the same on the publisher thread: encoded, confirmed", "publish", PUBLISHER),
+    Figure("rabbitmq.message", "a room's message that comes alone: decoded, acknowledged, that checked; without its deliveries",
+           "room-few"),
+    Figure("rabbitmq.notification", "a user's message that comes alone, the same with its one delivery", "notification"),
+    Figure("rabbitmq.publish", "`publish` to `ok`: encoded, confirmed", "publish"),
 )}
 
 # Nothing comes from timers meanwhile, and a client that waits for its turn is not asked whether it lives.
@@ -169,6 +168,10 @@ class Backend:
         self.channel.basic_publish(f"{self.grid.prefix}.rooms", f"room.{ROOM}", f'"{TEXT}"')
         self.load.members_have()
 
+    def to_user(self):
+        self.channel.basic_publish(f"{self.grid.prefix}.users", f"user.{FIRST_MEMBER}", f'"{TEXT}"')
+        self.load.member_notified()
+
 
 def rabbitmq(folder, broker):
     """{figure: Cost}"""
@@ -179,14 +182,15 @@ def rabbitmq(folder, broker):
     node = CountedNode(folder, "rabbitmq", settings, {"GRIDNODE_BUS_RABBITMQ_PASSWORD": grid.password("node")})
     with _measured(node) as (meter, load), contextlib.closing(Backend(grid, load)) as backend:
         load.have_members(FEW)
-        few = meter("room-few", 100, backend.to_room)
-        publish = meter("publish", 100, load.publish_to_nobody)
+        few = _all(meter("room-few", 100, backend.to_room))
+        notification = _all(meter("notification", 100, backend.to_user))
+        publish = _all(meter("publish", 100, load.publish_to_nobody))
         load.have_members(MANY)
-        many = meter("room-many", 100, backend.to_room)
-    delivery = (many[LOOP] - few[LOOP]) / (MANY - FEW)
+        many = _all(meter("room-many", 100, backend.to_room))
+    delivery = (many - few) / (MANY - FEW)
     return {
         "rabbitmq.delivery": delivery,
-        "rabbitmq.consumer": few[CONSUMER],
-        "rabbitmq.publish": publish[LOOP],
-        "rabbitmq.publisher": publish[PUBLISHER],
+        "rabbitmq.message": few - delivery * FEW,
+        "rabbitmq.notification": notification,
+        "rabbitmq.publish": publish,
     }

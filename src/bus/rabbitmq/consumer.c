@@ -383,6 +383,7 @@ static void free_parts(struct consumer *c)
 	mailbox_free(c->settled);
 	mailbox_free(c->out);
 	takeover_deinit(c);
+	helm_deinit(&c->helm);
 	link_deinit(&c->link);
 	free(c);
 }
@@ -400,11 +401,12 @@ int consumer_new(const struct setup *setup, const struct bus_env *env, struct co
 	c->lost = event_of(EVENT_LOST);
 	c->fatal_event = event_of(EVENT_FATAL);
 	int rc = link_init(&c->link, &setup->config->rabbitmq, "consumer", setup->node_id, &c->counters->consumer);
+	if (rc == 0 && (rc = helm_init(&c->helm, &c->link, env)) != 0)
+		link_deinit(&c->link);
 	if (rc != 0) {
 		free(c);
 		return rc;
 	}
-	helm_init(&c->helm, &c->link, env);
 	rc = make_mailboxes(c, env) ? takeover_init(c) : -ENOMEM;
 	if (rc == 0)
 		rc = worker_start(&c->worker, &c->link, run, c);
@@ -418,7 +420,7 @@ int consumer_new(const struct setup *setup, const struct bus_env *env, struct co
 
 void consumer_stop(struct consumer *c)
 {
-	helm_end(&c->helm);
+	link_stop(&c->link);
 }
 
 struct consumer *consumer_free(struct consumer *c)

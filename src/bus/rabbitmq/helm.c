@@ -1,5 +1,10 @@
 #include "bus/rabbitmq/helm.h"
 
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/log.h"
 #include "bus/rabbitmq/link.h"
 
 #define TURNS_EVERY_MS 100 /* of the bus, whatever happens (bus_turn()) */
@@ -21,12 +26,24 @@ static void on_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
 	h->env.turn(h->env.turn_arg);
 }
 
-void helm_init(struct helm *h, struct link *link, const struct bus_env *env)
+int helm_init(struct helm *h, struct link *link, const struct bus_env *env)
 {
 	*h = (struct helm){.link = link, .env = *env};
-	ev_io_init(&h->readable, on_readable, -1, EV_READ);
+	h->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (h->epoll_fd < 0)
+		return -errno;
+	ev_io_init(&h->readable, on_readable, h->epoll_fd, EV_READ);
 	ev_timer_init(&h->due, on_due, 0., 0.);
 	h->readable.data = h->due.data = h;
+	ev_io_start(h->env.loop, &h->readable);
+	return 0;
+}
+
+void helm_deinit(struct helm *h)
+{
+	ev_io_stop(h->env.loop, &h->readable);
+	ev_timer_stop(h->env.loop, &h->due);
+	close(h->epoll_fd);
 }
 
 int helm_lend(struct helm *h)
@@ -51,13 +68,22 @@ void helm_begin_turn(struct helm *h)
 	h->came = false;
 }
 
+static void watch(struct helm *h, bool on)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	if (on == h->watching)
+		return;
+	h->watching = on;
+	/* Out of memory: then turns come every TURNS_EVERY_MS. */
+	if (epoll_ctl(h->epoll_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, link_socket(h->link), &event) != 0)
+		log_warn("bus.wake", "link=%s errno=%d", h->link->role, errno);
+}
+
 /* A timer that runs already is not set anew for each message: it is due no later than needed, and then one looks. */
 void helm_end_turn(struct helm *h, uint64_t wait_ms)
 {
-	if (!ev_is_active(&h->readable)) {
-		ev_io_set(&h->readable, link_socket(h->link), EV_READ);
-		ev_io_start(h->env.loop, &h->readable);
-	}
+	watch(h, true);
 	if (wait_ms < TURNS_EVERY_MS && !ev_is_active(&h->due)) {
 		ev_timer_set(&h->due, (double)wait_ms / 1000, 0.);
 		ev_timer_start(h->env.loop, &h->due);
@@ -69,23 +95,12 @@ void helm_turn_soon(struct helm *h)
 	h->env.wake(h->env.wake_arg);
 }
 
-static void stop_watching(struct helm *h)
-{
-	ev_io_stop(h->env.loop, &h->readable);
-	ev_timer_stop(h->env.loop, &h->due);
-}
-
 void helm_give_back(struct helm *h, int outcome)
 {
-	stop_watching(h);
+	watch(h, false);
+	ev_timer_stop(h->env.loop, &h->due);
 	h->link->mail_only = false;
 	h->outcome = outcome;
 	atomic_store(&h->with_loop, false);
 	link_wake(h->link);
-}
-
-void helm_end(struct helm *h)
-{
-	stop_watching(h);
-	link_stop(h->link);
 }

@@ -27,13 +27,19 @@ struct helm {
 	struct bus_env env; /* of it the loop, and how to ask for a turn of the bus */
 	atomic_bool with_loop;
 	int outcome; /* what the loop gave back */
+	/* Holds the link's socket while the loop watches it. One in between, since libev never takes a descriptor out of
+	 * its own, and that of a link is closed, and its number used again, by another thread. */
+	int epoll_fd;
+	bool watching;
 	struct ev_io readable;
 	struct ev_timer due;
 	bool came; /* the socket has something */
 };
 
-/* Before the thread starts. `link` outlives it, `env` is copied. */
-void helm_init(struct helm *h, struct link *link, const struct bus_env *env);
+/* Before the thread starts. `link` outlives it, `env` is copied. -errno; deinit is due only after 0. */
+GRID_MUST_CHECK int helm_init(struct helm *h, struct link *link, const struct bus_env *env);
+/* When the thread has ended. */
+void helm_deinit(struct helm *h);
 
 /* Thread: lends the link to the loop and waits until it is back, or it is time to stop. 0: go on; negative: it is
  * lost, as link_read() would say. */
@@ -49,7 +55,5 @@ void helm_end_turn(struct helm *h, uint64_t wait_ms);
 void helm_turn_soon(struct helm *h);
 /* `outcome` is for the thread: 0, or the link is lost. */
 void helm_give_back(struct helm *h, int outcome);
-/* No more turns; the thread is told to stop besides. */
-void helm_end(struct helm *h);
 
 #endif

@@ -565,6 +565,7 @@ static void free_parts(struct publisher *p)
 	confirms_free(p->confirms);
 	mailbox_free(p->in);
 	mailbox_free(p->out);
+	helm_deinit(&p->helm);
 	link_deinit(&p->link);
 	free(p);
 }
@@ -580,11 +581,12 @@ int publisher_new(const struct setup *setup, const struct bus_env *env, struct p
 	p->lost = event_of(EVENT_LOST);
 	p->flow = event_of(EVENT_BLOCKED);
 	int rc = link_init(&p->link, &setup->config->rabbitmq, "publisher", setup->node_id, &p->counters->publisher);
+	if (rc == 0 && (rc = helm_init(&p->helm, &p->link, env)) != 0)
+		link_deinit(&p->link);
 	if (rc != 0) {
 		free(p);
 		return rc;
 	}
-	helm_init(&p->helm, &p->link, env);
 	rc = make_parts(p, env) ? worker_start(&p->worker, &p->link, run, p) : -ENOMEM;
 	if (rc != 0) {
 		free_parts(p);
@@ -596,7 +598,7 @@ int publisher_new(const struct setup *setup, const struct bus_env *env, struct p
 
 void publisher_stop(struct publisher *p)
 {
-	helm_end(&p->helm);
+	link_stop(&p->link);
 }
 
 struct publisher *publisher_free(struct publisher *p)
