@@ -76,12 +76,12 @@ def test_costs_are_reckoned_with():
 
 
 def test_idle_time_is_no_cost():
-    loop, consumer = figures.LOOP, figures.CONSUMER
-    tick = {loop: cost(1000, on_timer=1), consumer: cost(10), figures.PUBLISHER: cost(0)}
-    ticked = {loop: cost(5000 + 3000, on_timer=3, send=1), consumer: cost(700 + 30), figures.PUBLISHER: cost(9)}
+    loop, consumer, publisher = figures.LOOP, 2, 3
+    tick = {loop: cost(1000, on_timer=1), consumer: cost(10), publisher: cost(0)}
+    ticked = {loop: cost(5000 + 3000, on_timer=3, send=1), consumer: cost(700 + 30), publisher: cost(9)}
     without = figures.without_idle(ticked, tick)
     assert {thread: one.instructions for thread, one in without.items()} == {
-        loop: pytest.approx(5000), consumer: pytest.approx(700), figures.PUBLISHER: 9}
+        loop: pytest.approx(5000), consumer: pytest.approx(700), publisher: 9}
     assert without[loop].calls["send"] == 1 and without[loop].calls["on_timer"] == pytest.approx(0)
 
 

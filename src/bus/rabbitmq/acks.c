@@ -124,6 +124,11 @@ int acks_flush(struct acks *a, acks_send_fn *send, void *arg)
 	return rc;
 }
 
+bool acks_waiting(const struct acks *a)
+{
+	return a->settled > 0;
+}
+
 size_t acks_capacity(const struct acks *a)
 {
 	return a->capacity;

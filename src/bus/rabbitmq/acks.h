@@ -35,6 +35,8 @@ void acks_settle(struct acks *a, uint64_t tag);
 void acks_forget(struct acks *a, uint64_t tag);
 /* Sends what is settled. */
 GRID_MUST_CHECK int acks_flush(struct acks *a, acks_send_fn *send, void *arg);
+/* Is there anything that acks_flush() would send? */
+bool acks_waiting(const struct acks *a);
 size_t acks_capacity(const struct acks *a);
 size_t acks_outstanding(const struct acks *a);
 

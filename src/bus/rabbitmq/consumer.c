@@ -12,6 +12,8 @@
 #define RELEASE_EVERY 32 /* messages, so that rabbitmq-c's buffers do not grow with the batch */
 #define EVENTS_MAX 5     /* of one life, plus the last one's */
 #define RESET_WAIT_MS 10
+#define ACK_BYTES 32
+#define LOOP_READ_US 1000 /* a large message is checked and copied at some GB/s; the thread takes over what is more */
 /* What the loop settles within so long of a delivery is acknowledged together, without a wake-up for each: half the
  * wake-ups of this thread, and a tenth of the acknowledgements, at 2,000 notifications a second. */
 #define SETTLE_MS 5
@@ -108,15 +110,16 @@ static void release_buffers(struct consumer *c)
 		link_release(&c->link);
 }
 
-/* Until rabbitmq-c has nothing left of what it has read, but not more than one batch; LINK_E_NOTHING when that was all.
- * What still lies in the socket ends link_wait() at once. */
+/* Until rabbitmq-c has nothing left of what it has read, but not more than one batch, and on the loop not for longer
+ * than others may wait; LINK_E_NOTHING when that was all. What still lies in the socket wakes whoever has the link. */
 static int read_frames(struct consumer *c)
 {
+	uint64_t until_us = helm_with_loop(&c->helm) ? clock_mono_us() + LOOP_READ_US : UINT64_MAX;
 	unsigned since_release = 0;
 	amqp_frame_t frame;
 	int rc;
 
-	while (c->batch_n < CONSUMER_BATCH) {
+	while (c->batch_n < CONSUMER_BATCH && (until_us == UINT64_MAX || clock_mono_us() < until_us)) {
 		rc = link_read(&c->link, &frame);
 		if (rc == 0)
 			rc = on_frame(c, &frame);
@@ -132,7 +135,7 @@ static int read_frames(struct consumer *c)
 
 /* --- mail from the loop ------------------------------------------------------------------------------------------- */
 
-/* The loop wakes us for what it settles later than SETTLE_MS, and a broker that waits for room is not kept waiting. */
+/* The loop tells us of what it settles later than SETTLE_MS, and a broker that waits for room is not kept waiting. */
 static bool settling_due(const struct consumer *c)
 {
 	return c->phase != PHASE_SERVING || !c->settle_at_ms || clock_mono_ms() >= c->settle_at_ms ||
@@ -329,25 +332,39 @@ static void run(void *arg)
 
 /* --- the loop, while it has the helm ------------------------------------------------------------------------------ */
 
-/* What was settled is acknowledged when it is due, if that can be written at once. */
+static bool nothing_to_settle(const struct consumer *c)
+{
+	return mailbox_empty(c->settled) && !intake_has_settled(&c->own) && !intake_has_settled(&c->reaper.intake) &&
+	       !barrier_due(&c->own.barrier, clock_mono_ms());
+}
+
+/* What was settled is acknowledged when it is due, if all of it can be written at once: each by itself, at worst. */
 static int settle_on_loop(struct consumer *c)
 {
-	if (!settling_due(c))
+	if (!settling_due(c) || nothing_to_settle(c))
 		return 0;
-	return link_writable(&c->link) ? take_settled(c) : LINK_E_NOTHING;
+	size_t most = (intake_outstanding(&c->own) + intake_outstanding(&c->reaper.intake) + 1) * ACK_BYTES;
+	if (link_room(&c->link) < most)
+		return LINK_E_NOTHING;
+	link_cork(&c->link, true);
+	int rc = take_settled(c);
+	link_cork(&c->link, false);
+	return rc;
 }
 
 void consumer_turn(struct consumer *c)
 {
 	if (!helm_with_loop(&c->helm))
 		return;
-	helm_begin_turn(&c->helm);
+	bool came = helm_begin_turn(&c->helm);
 	mailbox_doze(c->out);
 	int read = read_frames(c);
 	consumer_push_batch(c);
 	int settled = read < 0 ? read : settle_on_loop(c);
 	mailbox_doze(c->settled);
-	if (read == LINK_E_NOTHING && settled == 0 && only_deliveries(c)) {
+	/* The reaper is looked at when there was nothing to read: every 100 ms at least. */
+	bool mine = came ? mailbox_empty(c->in) : only_deliveries(c);
+	if (read == LINK_E_NOTHING && settled == 0 && mine) {
 		release_buffers(c);
 		helm_end_turn(&c->helm, wait_ms(c));
 	} else {

@@ -1,6 +1,7 @@
 #include "bus/rabbitmq/helm.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -14,6 +15,8 @@ static void on_readable(struct ev_loop *loop, struct ev_io *io, int revents)
 	struct helm *h = io->data;
 	(void)loop;
 	(void)revents;
+	if (!helm_with_loop(h))
+		return; /* given back since the socket was looked at */
 	h->came = true;
 	h->env.turn(h->env.turn_arg);
 }
@@ -62,32 +65,36 @@ bool helm_with_loop(const struct helm *h)
 	return atomic_load(&h->with_loop);
 }
 
-void helm_begin_turn(struct helm *h)
+bool helm_begin_turn(struct helm *h)
 {
-	h->link->mail_only = !h->came;
+	bool came = h->came;
+
+	h->link->mail_only = !came;
 	h->came = false;
+	return came;
 }
 
-static void watch(struct helm *h, bool on)
+static void set_timer(struct helm *h, uint64_t wait_ms)
+{
+	double wait = (double)wait_ms / 1000;
+
+	if (wait_ms >= TURNS_EVERY_MS || (ev_is_active(&h->due) && ev_timer_remaining(h->env.loop, &h->due) <= wait))
+		return;
+	ev_timer_stop(h->env.loop, &h->due);
+	ev_timer_set(&h->due, wait, 0.);
+	ev_timer_start(h->env.loop, &h->due);
+}
+
+void helm_end_turn(struct helm *h, uint64_t wait_ms)
 {
 	struct epoll_event event = {.events = EPOLLIN};
 
-	if (on == h->watching)
+	if (!h->watching && epoll_ctl(h->epoll_fd, EPOLL_CTL_ADD, link_socket(h->link), &event) != 0) {
+		helm_give_back(h, link_fail(h->link, "the loop cannot watch its socket: %s", strerrordesc_np(errno)));
 		return;
-	h->watching = on;
-	/* Out of memory: then turns come every TURNS_EVERY_MS. */
-	if (epoll_ctl(h->epoll_fd, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, link_socket(h->link), &event) != 0)
-		log_warn("bus.wake", "link=%s errno=%d", h->link->role, errno);
-}
-
-/* A timer that runs already is not set anew for each message: it is due no later than needed, and then one looks. */
-void helm_end_turn(struct helm *h, uint64_t wait_ms)
-{
-	watch(h, true);
-	if (wait_ms < TURNS_EVERY_MS && !ev_is_active(&h->due)) {
-		ev_timer_set(&h->due, (double)wait_ms / 1000, 0.);
-		ev_timer_start(h->env.loop, &h->due);
 	}
+	h->watching = true;
+	set_timer(h, wait_ms);
 }
 
 void helm_turn_soon(struct helm *h)
@@ -97,7 +104,11 @@ void helm_turn_soon(struct helm *h)
 
 void helm_give_back(struct helm *h, int outcome)
 {
-	watch(h, false);
+	struct epoll_event event = {.events = 0};
+
+	if (h->watching && epoll_ctl(h->epoll_fd, EPOLL_CTL_DEL, link_socket(h->link), &event) != 0)
+		log_warn("bus.wake", "link=%s errno=%d", h->link->role, errno);
+	h->watching = false;
 	ev_timer_stop(h->env.loop, &h->due);
 	h->link->mail_only = false;
 	h->outcome = outcome;

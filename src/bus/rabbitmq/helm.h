@@ -47,9 +47,11 @@ int helm_lend(struct helm *h);
 
 /* The loop. */
 bool helm_with_loop(const struct helm *h);
-/* A turn begins: link_read() is told whether there is anything to read. */
-void helm_begin_turn(struct helm *h);
-/* It has ended: the next one comes when the socket has something, or in `wait_ms`. */
+/* A turn begins: has the socket something to read? link_read() is told, too. */
+bool helm_begin_turn(struct helm *h);
+/* It has ended: the next one comes when the socket has something, or in `wait_ms`. (Or gives back: it cannot be
+ * watched.)
+ */
 void helm_end_turn(struct helm *h, uint64_t wait_ms);
 /* There is something to do that comes from the loop itself. */
 void helm_turn_soon(struct helm *h);

@@ -186,6 +186,16 @@ int intake_ask_barrier(struct intake *in)
 	                   amqp_send_method(link->conn, in->channel, AMQP_CHANNEL_FLOW_METHOD, &flow));
 }
 
+bool intake_has_settled(const struct intake *in)
+{
+	return acks_waiting(in->acks);
+}
+
+size_t intake_outstanding(const struct intake *in)
+{
+	return acks_outstanding(in->acks);
+}
+
 bool intake_half_full(const struct intake *in)
 {
 	return acks_outstanding(in->acks) >= (acks_capacity(in->acks) + 1) / 2;

@@ -40,6 +40,9 @@ GRID_MUST_CHECK int intake_flush(struct intake *in);
 /* Asks the broker whether it has taken the acknowledgements, when it is time. */
 GRID_MUST_CHECK int intake_ask_barrier(struct intake *in);
 /* Does the broker wait for acknowledgements before long? */
+/* Is something settled and not acknowledged yet? How many are not settled, or not acknowledged? */
+bool intake_has_settled(const struct intake *in);
+size_t intake_outstanding(const struct intake *in);
 bool intake_half_full(const struct intake *in);
 /* Is nothing of its queue with us? */
 bool intake_empty(const struct intake *in);

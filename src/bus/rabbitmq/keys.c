@@ -119,6 +119,8 @@ static void on_op_refused(struct consumer *c, struct op *op)
 static int on_bindings_closed(struct consumer *c, const amqp_channel_close_t *close)
 {
 	bool refused = close->class_id == AMQP_QUEUE_BIND_METHOD >> 16;
+	if (!c->ops.head)
+		return -ECONNABORTED; /* nothing was asked */
 	struct op *op = refused ? ops_answer(&c->ops) : NULL;
 
 	if (c->link.code == AMQP_NOT_FOUND) {

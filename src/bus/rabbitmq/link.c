@@ -464,7 +464,7 @@ void link_sleep(struct link *link, int timeout_ms)
 
 int link_socket(const struct link *link)
 {
-	return amqp_get_sockfd(link->conn);
+	return link->guard_fd;
 }
 
 bool link_writable(const struct link *link)

@@ -6,8 +6,9 @@
  * rabbitmq-c reads and writes with deadlines of its own making, so three rules hold here:
  *   - frames are read with link_read() only, which never waits, and link_wait() is called only after link_read() or
  *     link_has_more() has said that nothing is there: then neither the library nor OpenSSL holds anything back;
- *   - heartbeats are sent and checked inside link_read() only, so link_wait() returns at least every half heartbeat;
- *     and however much mail there is, link_read() looks every 100 ms;
+ *   - heartbeats are sent and checked inside link_read() only, so link_wait() returns at least every half heartbeat,
+ * and the loop, while it has the link, reads at every tick of its own (100 ms); and however much mail there is,
+ * link_read() looks every 100 ms;
  *   - a write to a broker that does not read ends by TCP_USER_TIMEOUT (two heartbeats) or by link_interrupt(). */
 #ifndef GRID_BUS_RABBITMQ_LINK_H
 #define GRID_BUS_RABBITMQ_LINK_H
@@ -77,6 +78,7 @@ void link_release(struct link *link);
 void link_wait(struct link *link, uint64_t timeout_ms, bool for_writing);
 /* Sleeps until link_wake(), or `timeout_ms` (-1: for ever). */
 void link_sleep(struct link *link, int timeout_ms);
+/* Our own descriptor of the socket, which nobody but link_close() closes. */
 int link_socket(const struct link *link);
 /* Would a small write not wait? */
 bool link_writable(const struct link *link);

@@ -200,7 +200,7 @@ static int send_letters(struct publisher *p)
 	if (!has_unsent(p) || (!on_loop && !link_writable(&p->link)))
 		return 0;
 	size_t room = on_loop ? link_room(&p->link) : SIZE_MAX;
-	bool several = next_queue(p)->head->next;
+	bool several = p->again.head ? p->again.head->next || p->waiting.head : p->waiting.head->next != NULL;
 	if (several)
 		link_cork(&p->link, true);
 	p->batch_bytes = 0;
