@@ -6,7 +6,7 @@
  *   };
  *   metrics_add(registry, &hub->metrics, rows, GRID_ARRAY_LEN(rows), &hub->counters);
  *
- * A counter has one writing thread; any thread may read it. */
+ * A counter has one writing thread at a time; any thread may read it. */
 #ifndef GRID_BASE_METRICS_H
 #define GRID_BASE_METRICS_H
 

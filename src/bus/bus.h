@@ -180,7 +180,7 @@ struct bus_driver {
 	int (*unbind)(void *impl, const struct key *key);
 	int (*publish)(void *impl, struct bus_publication *publication);
 	void (*settle)(void *impl, struct bus_delivery *delivery, enum bus_settle_how how);
-	/* Drains what has come, at most 256 messages or 2 ms; true when more is waiting. */
+	/* Reads and drains what has come, for about 3 ms or 256 messages at most; true when more is waiting. */
 	bool (*turn)(void *impl, uint64_t now_ms);
 	/* Optional: see bus_announce(). */
 	int (*announce)(void *impl, struct str body);
