@@ -24,11 +24,11 @@ import signal
 import sys
 import time
 
-from gridtest.util import ROOT, alone
+from gridtest.util import ROOT, alone, fresh_folder
 
 from . import plots, report
 from .generator import SATURATED
-from .place import Place, fresh_folder
+from .place import Place, end_brokers
 from .results import Results, rotated
 from .scenarios import SCENARIOS
 from .systems import SYSTEMS
@@ -133,6 +133,7 @@ def run_all(options, results):
     """Where it was, and whether nothing broke off."""
     fine = True
     versions = versions_of(options)
+    end_brokers(FOLDER / "runs")
     fresh_folder(FOLDER / "runs")
     place = Place(FOLDER / "runs")
     with contextlib.closing(place):

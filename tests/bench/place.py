@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 import shutil
 import signal
 import socket
@@ -150,10 +149,7 @@ def end_broker(folder):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def fresh_folder(folder):
-    """Makes it empty, and ends the brokers that a killed run has left running in it."""
+def end_brokers(folder):
+    """Those that a killed run has left running in it."""
     for name in ("broker", "stomp"):
         end_broker(folder / name)
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(folder)
-    os.makedirs(folder)

@@ -25,11 +25,11 @@ import signal
 import sys
 import time
 
-from gridtest.util import ROOT, alone
+from gridtest.util import ROOT, alone, fresh_folder
 
 from . import report
 from .cases import CASES
-from .rig import Brokers, Rig, fresh_folder
+from .rig import Brokers, Rig, end_brokers
 
 NAMES = {case.name for case in CASES}
 DOCUMENT = ROOT / "docs" / "reliability.md"
@@ -82,6 +82,7 @@ def run(case, brokers):
 
 def run_all(cases):
     """The outcomes, and where it was."""
+    end_brokers(FOLDER)
     fresh_folder(FOLDER)
     with contextlib.closing(Brokers(FOLDER)) as brokers:
         outcomes = [run(case, brokers) for case in cases]

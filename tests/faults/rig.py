@@ -2,10 +2,6 @@
 
 import contextlib
 import http.client
-import os
-import pathlib
-import shutil
-import signal
 import time
 
 from gridtest.broker import Broker, Cluster, Grid
@@ -15,10 +11,6 @@ from gridtest.tcpproxy import Proxy
 from gridtest.util import wait_for
 
 from .bench import Bench
-
-# Every process started here inherits it (brokers do not: they have pid files), so that the next run finds what is left
-# of one that was killed.
-MARK = "GRID_FAULTS_FOLDER"
 
 STEADY_SECONDS = 3.0  # of load before and after the fault
 SETTLE_SECONDS = 90   # at most, for what is still under way: a dead node's queue is looked after within 30 to 60
@@ -192,29 +184,10 @@ class Rig:
         return self.bench.result(SETTLE_SECONDS + 60)
 
 
-def fresh_folder(folder):
-    """Makes it empty, and ends what a killed run has left running in it."""
+def end_brokers(folder):
+    """Those that a killed run has left running in it."""
     brokers = Brokers(folder)
     for one in (brokers._broker, brokers._cluster):
         if one.folder.is_dir():
             one.kill()
             one.stop()
-    for pid in _marked(folder):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not list(_marked(folder)), 10, "what a killed run left behind has ended")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    os.environ[MARK] = str(folder)
-
-
-def _marked(folder):
-    """pids of processes with our mark, but for this one."""
-    mark = f"{MARK}={folder}\0".encode()
-    for process in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (process / "environ").read_bytes() + b"\0"
-        except OSError:
-            continue
-        if mark in environment and int(process.name) != os.getpid():
-            yield int(process.name)

@@ -2,8 +2,11 @@
 
 import contextlib
 import fcntl
+import os
 import pathlib
 import random
+import shutil
+import signal
 import socket
 import sys
 import time
@@ -47,3 +50,31 @@ def alone(lock, program):
         except BlockingIOError:
             sys.exit(f"{program}: another one holds {lock}")
         yield
+
+
+# Every process started by a run inherits it (brokers do not: they have pid files), so that the next run finds what is left
+# of one that was killed.
+MARK = "GRID_TEST_FOLDER"
+
+
+def fresh_folder(folder):
+    """Makes it empty, and ends what a killed run has left running in it."""
+    for pid in _marked(folder):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not list(_marked(folder)), 10, "what a killed run left behind has ended")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ[MARK] = str(folder)
+
+
+def _marked(folder):
+    """pids of processes with our mark, but for this one."""
+    mark = f"{MARK}={folder}\0".encode()
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (process / "environ").read_bytes() + b"\0"
+        except OSError:
+            continue
+        if mark in environment and int(process.name) != os.getpid():
+            yield int(process.name)
