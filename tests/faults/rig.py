@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import signal
 import time
 
 from gridtest.broker import Broker, Cluster, Grid
