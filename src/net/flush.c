@@ -13,8 +13,7 @@ uint64_t flush_pace_rest_us(const struct flush_pace *pace, uint64_t now_us)
 
 void flush_pace_flushed(struct flush_pace *pace, uint64_t took_us, uint64_t now_us)
 {
-	uint64_t rest = took_us * FLUSH_REST;
-	pace->rested_us = now_us + (rest < FLUSH_REST_MAX_US ? rest : FLUSH_REST_MAX_US);
+	pace->rested_us = now_us + (took_us < FLUSH_REST_MAX_US ? took_us : FLUSH_REST_MAX_US);
 }
 
 /* ---- on the loop ---- */

@@ -16,9 +16,9 @@ END_TEST
 START_TEST(a_long_one_is_followed_by_a_pause)
 {
 	struct flush_pace pace = {0};
-	flush_pace_flushed(&pace, 1000, 2000);
-	ck_assert_uint_eq(flush_pace_rest_us(&pace, 2000), FLUSH_REST * 1000);
-	ck_assert_uint_eq(flush_pace_rest_us(&pace, 3500), FLUSH_REST * 1000 - 1500);
+	flush_pace_flushed(&pace, 3000, 4000);
+	ck_assert_uint_eq(flush_pace_rest_us(&pace, 4000), 3000);
+	ck_assert_uint_eq(flush_pace_rest_us(&pace, 5500), 1500);
 	ck_assert_uint_eq(flush_pace_rest_us(&pace, 10000), 0);
 }
 END_TEST
@@ -26,7 +26,7 @@ END_TEST
 START_TEST(a_short_one_is_not)
 {
 	struct flush_pace pace = {0};
-	flush_pace_flushed(&pace, FLUSH_REST_MIN_US / FLUSH_REST, 1000);
+	flush_pace_flushed(&pace, FLUSH_REST_MIN_US - 1, 1000);
 	ck_assert_uint_eq(flush_pace_rest_us(&pace, 1000), 0);
 }
 END_TEST
