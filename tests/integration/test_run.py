@@ -18,6 +18,7 @@ import pytest
 from gridtest.util import ROOT, free_port, wait_for
 
 RUN = ROOT / "scripts" / "run"
+EPHEMERAL = 32768  # from here on, unless somebody has set net.ipv4.ip_local_port_range
 
 
 class Run:
@@ -31,15 +32,17 @@ class Run:
 
     @staticmethod
     def free_base():
-        """nginx, nodes, admin and broker ports of scripts/run all follow from one."""
+        """nginx, nodes, admin and broker ports of scripts/run all follow from one, and none of them may be one that an
+        outgoing connection takes meanwhile."""
         def free(port):
             with socket.socket() as probe, contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
                 return True
             return False
-        for _ in range(100):
+        offsets = (0, 10, 11, 72, 79, 1010, 1011, 10072)
+        for _ in range(1000):
             base = free_port()
-            if all(free(base + offset) for offset in (0, 10, 11, 72, 79, 1010, 1011, 10072)):
+            if base + max(offsets) < EPHEMERAL and all(free(base + offset) for offset in offsets):
                 return base
         raise RuntimeError("no free ports")
 
