@@ -16,17 +16,15 @@ Exit: 0 as recorded, 1 not, 2 usage, 77 not compared, but within all limits.
 
 import argparse
 import contextlib
-import fcntl
 import os
 import pathlib
-import shutil
 import signal
 import statistics
 import sys
 
 from gridtest.broker import Broker
 from gridtest.nodes import GRIDNODE
-from gridtest.util import ROOT
+from gridtest.util import ROOT, alone, fresh_folder
 
 from . import figures, recorded, report
 from .callgrind import LOOP, MACHINE
@@ -52,16 +50,10 @@ def parse():
 @contextlib.contextmanager
 def own_folder():
     """Empty, and nobody else works in it meanwhile."""
-    FOLDER.parent.mkdir(parents=True, exist_ok=True)
-    with open(FOLDER.parent / "cost.lock", "w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            sys.exit(f"cost: another one runs in {FOLDER}")
+    with alone(FOLDER.parent / "cost.lock", "cost"):
         if (FOLDER / "broker").is_dir():
             end(Broker(FOLDER / "broker"))  # of a run that was killed
-        shutil.rmtree(FOLDER, ignore_errors=True)
-        FOLDER.mkdir()
+        fresh_folder(FOLDER)
         yield FOLDER
 
 
