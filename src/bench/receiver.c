@@ -76,7 +76,10 @@ static void on_rejoin(struct timer *timer)
 
 static void count_complete(struct receiver *receiver)
 {
-	receiver->shared->complete += receiver->joined == receiver->n_memberships;
+	if (receiver->joined < receiver->n_memberships)
+		return;
+	receiver->shared->complete++;
+	ws_conn_only_listens(&receiver->client.conn);
 }
 
 static void on_welcomed(struct client *client)

@@ -105,6 +105,16 @@ int ws_conn_open(struct ws_conn *conn, const struct url *url, const struct socka
 	return 0;
 }
 
+/* A socket that has answered what it read is taken for one side of a dialogue: it does not acknowledge what it reads,
+ * in the hope of an answer that takes the acknowledgement along. That goes out after a few frames instead, from inside
+ * the server's send(), which then costs the server a quarter more (1.8 and 2.2 us). One that is told all it needs in
+ * the handshake never gets there. Which of the two a client is says nothing about the server, so all are the latter. */
+void ws_conn_only_listens(struct ws_conn *conn)
+{
+	const int one = 1;
+	(void)setsockopt(conn->watch.fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
+}
+
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static void want_out(struct ws_conn *conn, bool wanted)

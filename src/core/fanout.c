@@ -4,6 +4,9 @@
 
 #include "core/hub_impl.h"
 
+#define PUSH_AHEAD 8 /* sessions fetched before they are looked at: more than memory takes longer than so many pushes  \
+	                  */
+
 /* --- into the queues ---------------------------------------------------------------------------------------------- */
 
 /* Nobody's queue could ever hold it: its publisher is at fault, and no receiver is closed for that. */
@@ -18,22 +21,27 @@ static bool is_too_large(struct hub *hub, const struct bus_target *target)
 	return true;
 }
 
-/* Appends the frame to the queues of those in the list who have been welcomed; how many there were. */
-static size_t push_to(struct hub *hub, struct subscription *list, struct bus_delivery *d,
-                      const struct bus_target *target)
+/* Appends the frame to the session's queue; how many it is one receiver more. Who was not welcomed is none. */
+static size_t push_to(struct hub *hub, struct session *s, struct bus_delivery *d, const struct bus_target *target)
 {
-	struct subscription *sub;
+	if (s->state != SESSION_OPEN)
+		return 0;
+	if (!d->no_echo || memcmp(s->id.text, d->session, ULID_LEN) != 0)
+		session_push(s, target->frame);
+	else if (target->key.kind == KEY_USER)
+		(void)holding_placed(&hub->holding, d, &target->key); /* his own: he knows */
+	return 1;
+}
+
+static size_t push_to_members(struct hub *hub, const struct members *members, struct bus_delivery *d,
+                              const struct bus_target *target)
+{
 	size_t n = 0;
 
-	DL_FOREACH(list, sub) {
-		struct session *s = sub->session;
-		if (s->state != SESSION_OPEN)
-			continue;
-		n++;
-		if (!d->no_echo || memcmp(s->id.text, d->session, ULID_LEN) != 0)
-			session_push(s, target->frame);
-		else if (target->key.kind == KEY_USER)
-			(void)holding_placed(&hub->holding, d, &target->key); /* his own: he knows */
+	for (uint32_t i = 0; i < members->n; i++) {
+		if (i + PUSH_AHEAD < members->n)
+			__builtin_prefetch(members->items[i + PUSH_AHEAD].session, 1);
+		n += push_to(hub, members->items[i].session, d, target);
 	}
 	return n;
 }
@@ -45,10 +53,13 @@ static size_t fan_out(struct hub *hub, struct bus_delivery *d, const struct bus_
 
 	if (!topic)
 		return 0;
-	n += push_to(hub, topic->members, d, target);
+	n += push_to_members(hub, &topic->members, d, target);
 	/* Welcomed while the bus was down, and its key not known to be bound yet: it is here all the same. */
-	if (target->key.kind == KEY_USER)
-		n += push_to(hub, topic->waiting, d, target);
+	if (target->key.kind == KEY_USER) {
+		struct subscription *sub;
+		DL_FOREACH(topic->waiting, sub)
+			n += push_to(hub, sub->session, d, target);
+	}
 	counter_add(&hub->counters.deliveries, n);
 	return n;
 }

@@ -301,7 +301,7 @@ void hub_touch(struct hub *hub, struct session *s)
 	if (!hub->touched)
 		hub_flush_soon(hub);
 	s->touched = true;
-	DL_PREPEND2(hub->touched, s, touched_prev, touched_next);
+	DL_APPEND2(hub->touched, s, touched_prev, touched_next);
 }
 
 void hub_untouch(struct hub *hub, struct session *s)
@@ -328,6 +328,17 @@ void hub_exhume(struct hub *hub, struct session *s)
 	DL_DELETE2(hub->closing, s, closing_prev, closing_next);
 }
 
+/* The one after this will be sent to in 2 us, the next one in 4: what that needs is fetched meanwhile. */
+static void fetch_ahead(const struct session *s)
+{
+	const struct session *next = s->touched_next;
+
+	if (!next)
+		return;
+	__builtin_prefetch(next->conn, 1);
+	__builtin_prefetch(next->touched_next, 1);
+}
+
 void hub_flush(struct hub *hub)
 {
 	for (struct session *s; (s = hub->closing);) {
@@ -335,6 +346,7 @@ void hub_flush(struct hub *hub)
 		session_let_go(s);
 	}
 	for (struct session *s; (s = hub->touched);) {
+		fetch_ahead(s);
 		hub_untouch(hub, s);
 		hub->transport->flush(s->conn);
 	}

@@ -224,12 +224,11 @@ static void admit(struct session *s, const struct handshake *handshake)
 
 struct session *session_open(struct hub *hub, void *conn, const struct handshake *handshake, struct now now)
 {
-	struct session *s = calloc(1, sizeof(*s));
+	struct session *s = aligned_alloc(alignof(struct session), sizeof(*s));
 	if (!s)
 		return NULL;
 	hub->now = now;
-	s->hub = hub;
-	s->conn = conn;
+	*s = (struct session){.hub = hub, .conn = conn};
 	ulid_next(&hub->ids, now.unix_ms, &s->id);
 	DL_APPEND(hub->sessions, s);
 	counter_add(&hub->counters.sessions, 1);

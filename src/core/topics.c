@@ -50,7 +50,7 @@ void topics_deinit(struct topics *t)
 	struct topic *topic, *next;
 
 	HASH_ITER(hh, t->by_key, topic, next) {
-		GRID_ASSERT(!topic->members && !topic->waiting);
+		GRID_ASSERT(topic->n_subs == 0);
 		HASH_DEL(t->by_key, topic);
 		free(topic);
 	}
@@ -66,7 +66,7 @@ struct topic *topics_find(struct topics *t, const struct key *key)
 
 static bool is_wanted(const struct topic *topic)
 {
-	return topic->members || topic->waiting || topic->linger_until;
+	return topic->n_subs || topic->linger_until;
 }
 
 static void leave_queue(struct topics *t, struct topic *topic)
@@ -204,13 +204,19 @@ int topics_subscribe(struct topics *t, const struct key *key, struct session *se
 		free(sub);
 		return -ENOMEM;
 	}
+	if (members_reserve(&topic->members, topic->n_subs + 1) != 0) {
+		free(sub);
+		settle_topic(t, topic);
+		return -ENOMEM;
+	}
+	topic->n_subs++;
 	sub->topic = topic;
 	sub->session = session;
 	sub->waiting = topic->has != TOPIC_YES;
 	if (sub->waiting)
 		DL_APPEND(topic->waiting, sub);
 	else
-		DL_APPEND(topic->members, sub);
+		members_add(&topic->members, sub);
 	DL_PREPEND2(*listp, sub, session_prev, session_next);
 	counter_add(&t->counters.subscriptions, 1);
 	end_linger(t, topic);
@@ -228,10 +234,12 @@ void topics_unsubscribe(struct topics *t, struct subscription *sub, struct subsc
 	if (sub->waiting)
 		DL_DELETE(topic->waiting, sub);
 	else
-		DL_DELETE(topic->members, sub);
+		members_remove(&topic->members, sub);
+	topic->n_subs--;
 	DL_DELETE2(*listp, sub, session_prev, session_next);
 	free(sub);
 	counter_sub(&t->counters.subscriptions, 1);
+	members_trim(&topic->members, topic->n_subs);
 	if (!is_wanted(topic)) {
 		set_held(t, topic, false);
 		topic->refused = 0;
@@ -270,8 +278,8 @@ void subscription_admit(struct subscription *sub)
 {
 	GRID_ASSERT(sub->waiting);
 	DL_DELETE(sub->topic->waiting, sub);
-	DL_APPEND(sub->topic->members, sub);
 	sub->waiting = false;
+	members_add(&sub->topic->members, sub);
 }
 
 static enum topic_queue whose_turn(const struct topics *t)

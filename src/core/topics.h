@@ -34,6 +34,7 @@
 #include "base/err.h"
 #include "base/metrics.h"
 #include "base/str.h"
+#include "core/members.h"
 #include "wire/names.h"
 
 struct session;
@@ -60,7 +61,12 @@ struct waiter {
 struct subscription {
 	struct topic *topic;
 	struct session *session;
-	struct subscription *prev, *next;                 /* in topic->members or topic->waiting */
+	union {
+		struct {
+			struct subscription *prev, *next;
+		};              /* in topic->waiting */
+		uint32_t place; /* among topic->members */
+	};
 	struct subscription *session_prev, *session_next; /* in the session's list */
 	struct waiter *waiters;                           /* oldest first; only while waiting */
 	uint8_t n_waiters;
@@ -81,7 +87,8 @@ enum topic_queue {
 
 struct topic {
 	UT_hash_handle hh;
-	struct subscription *members; /* get messages */
+	struct members members;       /* get messages; with room for the waiting */
+	uint32_t n_subs;              /* members and waiting */
 	struct subscription *waiting; /* bound? then members */
 	struct topic *move_prev, *move_next;
 	struct topic *linger_prev, *linger_next;

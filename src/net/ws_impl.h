@@ -16,20 +16,22 @@ enum conn_state {
 
 /* One per websocket, in the memory libwebsockets allocates with it (so it lives until after LWS_CALLBACK_CLOSED). */
 struct conn {
+	/* What a send needs, together. */
 	struct lws *wsi;
 	struct server *server;
 	struct session *session;
-	struct wheel_entry due;
-	struct buf message;         /* the pieces of a message that is not complete */
 	struct msgbuf *close_frame; /* CLOSING: what goes out last */
-	uint64_t heard_ms;          /* when something came */
-	uint64_t give_up_ms;        /* closing: at the latest */
-	uint64_t progress;          /* closing: see sock_progress() */
 	int fd;
 	uint8_t state;  /* enum conn_state */
 	uint8_t ending; /* enum ending */
 	bool paused;
 	bool wrote; /* closing: the socket was writable since the last look */
+
+	struct wheel_entry due;
+	struct buf message;  /* the pieces of a message that is not complete */
+	uint64_t heard_ms;   /* when something came */
+	uint64_t give_up_ms; /* closing: at the latest */
+	uint64_t progress;   /* closing: see sock_progress() */
 };
 
 /* ws_out.c */

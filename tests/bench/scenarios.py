@@ -38,7 +38,7 @@ class Scenario:
 
 
 def fan_out(*names):
-    return {name: Contender(NAMES[name].title, runs.plain(NAMES[name], "room500"), (name,)) for name in names}
+    return {name: Contender(NAMES[name].title, runs.apart(NAMES[name], "room500"), (name,)) for name in names}
 
 
 class Highest:
@@ -129,13 +129,14 @@ CPU = (Column("CPU per delivery, × the limit", "cpu_us", base=LIMIT), Column("�
 TIMES = (Column("p50 ms", "p50_ms"), Column("p99 ms", "p99_ms"))
 GENERATOR = (Column("gridbench, of a core", "generator", "{:.0%}"), Column("and waited for it", "generator_waits", "{:.0%}"))
 RABBIT, BRIDGE, PIPE = NAMES["rabbitmq"], NAMES["bridge"], "bare rabbitmq-c"
+ALONE = "the limit: received and sent on"
 
 SCENARIOS = (
     Scenario("room500", "One room of 500, 100 messages a second of 128 bytes",
              {**fan_out("limit", "limit-batch", "local", "rabbitmq", "redis", "nats", "nchan", "bridge", "socketio"),
               # A tenth of the rate, as it cannot keep up with all of it, and for longer, so that there are some messages.
               "stomp": Contender(f"{NAMES['stomp'].title}, 10/s",
-                                 runs.plain(NAMES["stomp"], "room500", rate=10, duration="8s"),
+                                 runs.apart(NAMES["stomp"], "room500", rate=10, duration="8s"),
                                  ("stomp",))},
              (*CPU, *TIMES, Column("broker µs", "beside_us"), *GENERATOR)),
     Scenario("room500-max", "The same room, at the highest rate with p99 below 250 ms and nothing lost", highest_rates(),
@@ -150,7 +151,10 @@ SCENARIOS = (
     Scenario("users", "5,000 users, 2,000 notifications a second to single ones by AMQP", {
         **rows([("rabbitmq", RABBIT, "rabbitmq"), ("bridge", systems.BridgeUsers, "bridge")], "users"),
         "pipe": Contender(PIPE, runs.pipe(rate=2000, duration="3s", keys=5000)),
+        # A publisher has a connection for each user.
+        "limit": Contender(ALONE, runs.plain(systems.LimitUsers, "users", publishers=1), ("limit",)),
     }, (Column("CPU each, × the bridge", "cpu_us", base=("users", "bridge")),
+        Column("× the limit", "cpu_us", base=("users", "limit")),
         Column("p99, × rabbitmq-c", "p99_ms", base=("users", "pipe")), Column("CPU µs", "cpu_us"), *TIMES, *GENERATOR)),
     Scenario("idle", "10,000 connections in one room and with one user each, idle", {
         **rows([("rabbitmq", RABBIT, "rabbitmq"), ("local", NAMES["local"], "local"),
@@ -163,7 +167,10 @@ SCENARIOS = (
     Scenario("relay", "Published by a client of one node, confirmed, delivered by another: 1,000 a second", {
         "rabbitmq": Contender("two gridnodes, rabbitmq", runs.plain(systems.Relay, "relay"), ("rabbitmq",)),
         "pipe": Contender(PIPE, runs.pipe(rate=1000, duration="3s", keys=100)),
-    }, (Column("p99, × rabbitmq-c", "p99_ms", base=("relay", "pipe")), *CPU, *TIMES,
+        "limit": Contender(ALONE, runs.plain(NAMES["limit"], "relay"), ("limit",)),
+    }, (Column("p99, × rabbitmq-c", "p99_ms", base=("relay", "pipe")),
+        Column("CPU each, × the limit", "cpu_us", base=("relay", "limit")),
+        Column("× one send of a room", "cpu_us", base=LIMIT), Column("CPU µs", "cpu_us"), *TIMES,
         Column("confirm p99 ms", "ack_p99_ms"), *GENERATOR)),
     Scenario("storm", "10,000 users connecting", {
         "rabbitmq": Contender(RABBIT.title, runs.storm, ("rabbitmq",)),

@@ -27,6 +27,7 @@ class System:
     dialect = "plain"
     amqp = False  # whether backends publish to it by AMQP, not over a websocket
     login = None
+    one_core = True  # it is one thread, or nearly
 
     def __init__(self, place, folder):
         self.place, self.folder = place, folder
@@ -103,6 +104,18 @@ class Limit(System):
     @property
     def publish_url(self):
         return f"ws://127.0.0.1:{self.port}/pub/{{room}}"
+
+
+class LimitUsers(Limit):
+    """The same with a room for each user."""
+
+    @property
+    def url(self):
+        return f"ws://127.0.0.1:{self.port}/sub/{{user}}"
+
+    @property
+    def publish_url(self):
+        return f"ws://127.0.0.1:{self.port}/pub/{{user}}"
 
 
 class LimitBatch(Limit):
@@ -212,6 +225,7 @@ def printed(*command):
 class Nats(System):
     title = "nats-server"
     dialect = "nats"
+    one_core = False
 
     def start(self):
         self.node = (self.run("nats", [NATS, "-c", from_template(self, "nats.conf")]),)
@@ -258,6 +272,7 @@ class WebStomp(System):
     title = "RabbitMQ Web STOMP"
     dialect = "stomp"
     amqp = True
+    one_core = False
 
     def start(self):
         self.grid, self.port = self.place.stomp

@@ -16,7 +16,7 @@
 #define LOOP_READ_US 1000 /* a large message is checked and copied at some GB/s; the thread takes over what is more */
 /* What the loop settles within so long of a delivery is acknowledged together, without a wake-up for each: half the
  * wake-ups of this thread, and a tenth of the acknowledgements, at 2,000 notifications a second. */
-#define SETTLE_MS 5
+#define SETTLE_MS 10
 
 /* --- to the loop -------------------------------------------------------------------------------------------------- */
 
