@@ -198,6 +198,7 @@ START_TEST(a_full_redis_fails_what_it_cannot_keep)
 	redis_run("CONFIG SET maxmemory 1");
 	ck_assert_int_eq(node_publish_wait(n, user_key("nobody"), "1", 1), BUS_FAILED);
 	ck_assert_int_eq(node_publish_wait(n, here, "2", 2), BUS_CONFIRMED);
+	WAIT_FOR(n->messages.n == 1); /* it may come after its confirmation */
 	n->how = BUS_STRAY;
 	node_publish(n, here, "3", 3);
 	WAIT_FOR(node_metric(n, "grid_redis_strays_refused_total") == 1);
