@@ -112,6 +112,7 @@ int ws_conn_open(struct ws_conn *conn, const struct url *url, const struct socka
 void ws_conn_only_listens(struct ws_conn *conn)
 {
 	const int one = 1;
+
 	(void)setsockopt(conn->watch.fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
 }
 

@@ -75,7 +75,7 @@ GRID_MUST_CHECK int ws_conn_open(struct ws_conn *conn, const struct url *url, co
 /* Queues a text frame; ws_conn_flush() sends what is queued. Only while OPEN. */
 void ws_conn_send(struct ws_conn *conn, struct str text);
 void ws_conn_flush(struct ws_conn *conn);
-/* From now on it will be sent nothing, or next to nothing. */
+/* From now on nothing will be sent on it, or next to nothing. Only while OPEN. */
 void ws_conn_only_listens(struct ws_conn *conn);
 /* Bytes that are queued. */
 static inline size_t ws_conn_unsent(const struct ws_conn *conn)

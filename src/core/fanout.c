@@ -4,8 +4,8 @@
 
 #include "core/hub_impl.h"
 
-#define PUSH_AHEAD 8 /* sessions fetched before they are looked at: more than memory takes longer than so many pushes  \
-	                  */
+/* Sessions fetched before they are looked at: so many pushes take longer than memory does. */
+#define PUSH_AHEAD 8
 
 /* --- into the queues ---------------------------------------------------------------------------------------------- */
 
@@ -21,7 +21,7 @@ static bool is_too_large(struct hub *hub, const struct bus_target *target)
 	return true;
 }
 
-/* Appends the frame to the session's queue; how many it is one receiver more. Who was not welcomed is none. */
+/* Appends the frame to the session's queue; how many receivers that is: who was not welcomed is none. */
 static size_t push_to(struct hub *hub, struct session *s, struct bus_delivery *d, const struct bus_target *target)
 {
 	if (s->state != SESSION_OPEN)

@@ -31,7 +31,7 @@ def ratio(scenario, contender, name, to, to_scenario=None, to_name=None):
 
 
 def to_limit(scenario, contender):
-    """CPU of a delivery as a multiple of one send() each."""
+    """CPU of a delivery as a multiple of one send() in a room of 500."""
     return ratio(scenario, contender, "cpu_us", "limit", "room500")
 
 

@@ -95,7 +95,8 @@ def bare(folder, place, kind, **options):
 def bare_measures(result):
     """The CPU is that of the consumer's thread."""
     delivery, ack = result["latency_ms"]["delivery"], result["latency_ms"]["ack"]
-    return {"cpu_us": result["cpu_s"]["consumer"] * 1e6 / max(result["deliveries"]["total"], 1), "p50_ms": delivery["p50"], "p99_ms": delivery["p99"], "ack_p99_ms": ack["p99"],
+    return {"cpu_us": result["cpu_s"]["consumer"] * 1e6 / max(result["deliveries"]["total"], 1),
+            "p50_ms": delivery["p50"], "p99_ms": delivery["p99"], "ack_p99_ms": ack["p99"],
             "problems": generator.pipe_problems(result)}
 
 
