@@ -123,12 +123,36 @@ START_TEST(a_broker_that_does_not_read_does_not_hold_up_the_loop)
 }
 END_TEST
 
+/* It may be held for seconds, and nobody looks whether it is settled meanwhile. */
+START_TEST(what_is_held_costs_no_turns)
+{
+	enum { FOR_MS = 300, TURNS_MAX = 60 }; /* 15 in which nothing comes, and some for heartbeats */
+	struct node *n = node_up("a", NULL);
+	struct key room = room_key("held");
+	unsigned turns = 0;
+
+	node_bind(n, room);
+	publish_alone(n, room, 10);
+	for (int i = 0; i < 5; i++)
+		harness_turn(); /* that is acknowledged, and the loop has the link */
+	n->hold = true;
+	ck_assert_int_eq(node_publish_wait(n, room, "1", 1), BUS_CONFIRMED);
+	WAIT_FOR(n->held.n == 1);
+	for (uint64_t until = harness_now() + FOR_MS; harness_now() < until; turns++)
+		harness_turn();
+	ck_assert_uint_lt(turns, TURNS_MAX);
+	bus_settle(n->bus, n->held.p[0], BUS_ACCEPTED);
+	node_close(n);
+}
+END_TEST
+
 void rabbitmq_lent_add(Suite *suite)
 {
 	const TTest *const tests[] = {
 	    what_comes_alone_wakes_no_thread,
 	    what_the_socket_has_no_room_for_goes_nevertheless,
 	    a_broker_that_does_not_read_does_not_hold_up_the_loop,
+	    what_is_held_costs_no_turns,
 	};
 
 	add_case(suite, "lent", tests, GRID_ARRAY_LEN(tests));

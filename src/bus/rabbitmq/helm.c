@@ -76,12 +76,10 @@ bool helm_begin_turn(struct helm *h)
 
 static void set_timer(struct helm *h, uint64_t wait_ms)
 {
-	double wait = (double)wait_ms / 1000;
-
-	if (wait_ms >= TURNS_EVERY_MS || (ev_is_active(&h->due) && ev_timer_remaining(h->env.loop, &h->due) <= wait))
-		return;
 	ev_timer_stop(h->env.loop, &h->due);
-	ev_timer_set(&h->due, wait, 0.);
+	if (wait_ms >= TURNS_EVERY_MS)
+		return;
+	ev_timer_set(&h->due, (double)wait_ms / 1000, 0.);
 	ev_timer_start(h->env.loop, &h->due);
 }
 
