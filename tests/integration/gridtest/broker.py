@@ -82,8 +82,8 @@ class Broker:
         """rabbitmqctl; what it printed."""
         return self._run("ctl", "-q", *arguments)
 
-    def api(self, method, *path, body=None):
-        """The management API as the administrator: the decoded answer, None on 404."""
+    def api(self, method, *path, body=None, none=(404,)):
+        """The management API as the administrator: the decoded answer, None on a status of `none`."""
         url = "/api/" + "/".join(urllib.parse.quote(part, safe="") for part in path)
         login = base64.b64encode(f"grid-admin:{self.admin_password}".encode()).decode()
         connection = http.client.HTTPConnection(self.host, self.management_port, timeout=30)
@@ -94,7 +94,7 @@ class Broker:
             text = answer.read()
         finally:
             connection.close()
-        if answer.status == 404:
+        if answer.status in none:
             return None
         assert answer.status < 300, f"{method} {url}: {answer.status} {text.decode()}"
         return json.loads(text) if text else {}
