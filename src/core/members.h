@@ -1,5 +1,5 @@
 /* Who gets the messages of a topic: an array, as a fan-out along a list waits for memory at each step and cannot fetch
- * ahead (one room of 500: 0.25 of 2.4 us a delivery, with what it fetches ahead). In no order. */
+ * ahead (one room of 500: 0.25 of 2.4 us, with what is fetched ahead and session_impl.h). In no order. */
 #ifndef GRID_CORE_MEMBERS_H
 #define GRID_CORE_MEMBERS_H
 

@@ -16,8 +16,8 @@
 #define LOOP_READ_US 1000 /* a large message is checked and copied at some GB/s; the thread takes over what is more */
 /* What the loop settles within so long of a delivery is acknowledged together, without a wake-up for each: a twentieth
  * of the acknowledgements at 2,000 notifications a second. 10 and not 5 ms: 4 % of the CPU with 500 messages a second
- * to rooms of ten. And not at once then, but with what comes next, if that is soon: a sixth of the wake-ups there. It
- * is also how much a crash has come again. */
+ * to rooms of ten. And not at once then, but with what comes next, if that is soon: no wake-up of its own. It is
+ * also how much a crash has come again. */
 #define SETTLE_MS 10
 #define SETTLE_LATEST_MS 20
 
