@@ -24,9 +24,14 @@ uint64_t clock_mono_ms(void)
 	return clock_mono_us() / 1000u;
 }
 
+uint64_t clock_unix_us(void)
+{
+	return read_us(CLOCK_REALTIME);
+}
+
 uint64_t clock_unix_ms(void)
 {
-	return read_us(CLOCK_REALTIME) / 1000u;
+	return clock_unix_us() / 1000u;
 }
 
 struct now clock_now(void)

@@ -16,5 +16,6 @@ uint64_t clock_mono_us(void);
 /* Microseconds that the calling thread has had a core for. A system call, unlike the others. */
 uint64_t clock_thread_us(void);
 uint64_t clock_unix_ms(void);
+uint64_t clock_unix_us(void);
 
 #endif

@@ -32,6 +32,11 @@ void histogram_add(struct histogram *h, uint64_t us)
 		h->max_us = us;
 }
 
+void histogram_add_since(struct histogram *h, uint64_t then_us, uint64_t now_us)
+{
+	histogram_add(h, now_us > then_us ? now_us - then_us : 0);
+}
+
 uint64_t histogram_at(const struct histogram *h, double share)
 {
 	uint64_t seen = 0;

@@ -18,6 +18,8 @@ struct histogram {
 
 /* What is beyond the last bucket (about 50 days) counts in it; `max_us` is exact. */
 void histogram_add(struct histogram *h, uint64_t us);
+/* From then to now; 0 when that is before then, by the little that two clocks disagree. */
+void histogram_add_since(struct histogram *h, uint64_t then_us, uint64_t now_us);
 /* The least value that `share` (0 < share <= 1) of all values are not above, rounded up to its bucket's end and never
  * above the maximum. 0: there are none. */
 uint64_t histogram_at(const struct histogram *h, double share);

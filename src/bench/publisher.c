@@ -104,7 +104,7 @@ void publisher_answered(struct publisher *publisher, uint32_t slot, enum publish
 	publisher->unused[publisher->n_unused++] = slot;
 	switch (answer) {
 	case PUBLISHER_ACKNOWLEDGED:
-		histogram_add(load->ack, now_us - out->published_us);
+		histogram_add_since(load->ack, out->published_us, now_us);
 		ledger_acknowledged(load->ledger, &out->id, now_us);
 		break;
 	case PUBLISHER_REFUSED:

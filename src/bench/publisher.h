@@ -64,6 +64,11 @@ void publisher_deinit(struct publisher *publisher);
 
 /* The first message is due at that time. */
 void publisher_start(struct publisher *publisher, uint64_t at_us);
+/* When it has something to send, monotonic, rounded up. */
+static inline uint64_t publisher_due_us(const struct publisher *publisher)
+{
+	return (publisher->due_ns + 999) / 1000;
+}
 /* Sends what is due and can be sent. -ENOMEM. */
 GRID_MUST_CHECK int publisher_turn(struct publisher *publisher, uint64_t now_us);
 /* What was sent in this slot has been answered; slots that are not in use are none of ours. */

@@ -92,7 +92,7 @@ static void on_synced(struct publisher_ws *publisher)
 		uint32_t slot = publisher->unsynced[publisher->first_unsynced].slot;
 		publisher->first_unsynced = (publisher->first_unsynced + 1) % publisher->base.window;
 		publisher->n_unsynced--;
-		publisher_answered(&publisher->base, slot, PUBLISHER_ACKNOWLEDGED, shared_of(publisher)->ws.reactor->now_us);
+		publisher_answered(&publisher->base, slot, PUBLISHER_ACKNOWLEDGED, shared_of(publisher)->ws.came_us);
 	}
 }
 
@@ -102,7 +102,7 @@ static void on_heard(struct client *client, const struct heard *heard)
 
 	if (heard->kind == HEARD_ANSWER)
 		publisher_answered(&publisher->base, heard->ref, heard->ok ? PUBLISHER_ACKNOWLEDGED : PUBLISHER_REFUSED,
-		                   client->shared->ws.reactor->now_us);
+		                   client->shared->ws.came_us);
 	else if (heard->kind == HEARD_SYNCED)
 		on_synced(publisher);
 }

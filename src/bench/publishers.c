@@ -150,6 +150,17 @@ void publishers_start(struct publishers *publishers, uint64_t now_us)
 		publisher_start(publishers->all[i], now_us + (rate ? (uint64_t)i * US / rate : 0));
 }
 
+uint64_t publishers_due_us(const struct publishers *publishers)
+{
+	uint64_t first_us = UINT64_MAX;
+
+	for (uint32_t i = 0; i < publishers->n; i++) {
+		uint64_t due_us = publisher_due_us(publishers->all[i]);
+		first_us = due_us < first_us ? due_us : first_us;
+	}
+	return first_us;
+}
+
 int publishers_turn(struct publishers *publishers, uint64_t now_us)
 {
 	int r = 0;

@@ -33,6 +33,8 @@ struct amqp_link *publishers_missing(struct publishers *publishers);
 
 /* Each begins when its turn comes, so that together they are even. */
 void publishers_start(struct publishers *publishers, uint64_t now_us);
+/* When the first of them has something to send; UINT64_MAX: there are none. */
+uint64_t publishers_due_us(const struct publishers *publishers);
 /* Sends what is due. -ENOMEM. */
 GRID_MUST_CHECK int publishers_turn(struct publishers *publishers, uint64_t now_us);
 /* What is still unanswered stays so. */

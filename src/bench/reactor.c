@@ -1,11 +1,14 @@
 #include "bench/reactor.h"
 
 #include <errno.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 
 #define TICK_MS 1
+#define TURN_US 1000
+#define SOONEST_US 250 /* so that it does not turn for each of many thousand messages a second */
 
 int reactor_init(struct reactor *reactor)
 {
@@ -74,11 +77,11 @@ void reactor_fail(struct reactor *reactor, int error)
 		reactor->error = error;
 }
 
-/* What is ready should be known of a tick later; what is more is our own slowness, or the machine's. It is known of all
- * only when all that was known has been called back, and all that is ready fits in. */
+/* What is ready should be known of REACTOR_LATEST_US later; what is more is our own slowness, or the machine's. It is
+ * known of all only when all that was known has been called back, and all that is ready fits in. */
 static void note_lag(struct reactor *reactor)
 {
-	uint64_t due_us = reactor->asked_us + TICK_MS * 1000;
+	uint64_t due_us = reactor->asked_us + REACTOR_LATEST_US;
 
 	if (reactor->now_us > due_us && reactor->now_us - due_us > reactor->max_lag_us)
 		reactor->max_lag_us = reactor->now_us - due_us;
@@ -86,9 +89,23 @@ static void note_lag(struct reactor *reactor)
 		reactor->asked_us = reactor->now_us;
 }
 
-static void wait_for_events(struct reactor *reactor)
+static void sleep_until(uint64_t at_us)
 {
-	int n = epoll_wait(reactor->epoll_fd, reactor->events, REACTOR_EVENTS_MAX, TICK_MS);
+	const struct timespec at = {.tv_sec = (time_t)(at_us / 1000000), .tv_nsec = (long)(at_us % 1000000) * 1000};
+
+	/* Woken sooner by a signal it looks sooner. */
+	(void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+}
+
+static uint64_t between(uint64_t us, uint64_t least_us, uint64_t most_us)
+{
+	return us < least_us ? least_us : us < most_us ? us : most_us;
+}
+
+static void wait_for_events(struct reactor *reactor, uint64_t due_us)
+{
+	sleep_until(between(due_us, reactor->asked_us + SOONEST_US, reactor->asked_us + REACTOR_LATEST_US));
+	int n = epoll_wait(reactor->epoll_fd, reactor->events, REACTOR_EVENTS_MAX, 0);
 
 	if (n < 0 && errno != EINTR)
 		reactor_fail(reactor, -errno);
@@ -98,12 +115,12 @@ static void wait_for_events(struct reactor *reactor)
 	note_lag(reactor);
 }
 
-void reactor_turn(struct reactor *reactor)
+void reactor_turn(struct reactor *reactor, uint64_t due_us)
 {
 	if (reactor->at == reactor->n)
-		wait_for_events(reactor);
+		wait_for_events(reactor, due_us);
 	const uint64_t began_us = reactor->now_us = clock_mono_us();
-	while (reactor->at < reactor->n && reactor->now_us - began_us < TICK_MS * 1000) {
+	while (reactor->at < reactor->n && reactor->now_us - began_us < TURN_US) {
 		const struct epoll_event *event = &reactor->events[reactor->at++];
 		struct watch *watch = event->data.ptr;
 		if (watch) /* NULL: it was unwatched meanwhile */

@@ -1,4 +1,7 @@
-/* The loop: sockets by epoll, timers on a wheel, and how late it is. One thread. */
+/* The loop: sockets by epoll, timers on a wheel, and how late it is. One thread.
+ *
+ * Nothing that comes wakes it: it looks at its sockets every REACTOR_LATEST_US, and when something is due. To be woken
+ * would be work of who sends, on the same machine: of the server that is measured (bench/arrival.h). */
 #ifndef GRID_BENCH_REACTOR_H
 #define GRID_BENCH_REACTOR_H
 
@@ -27,6 +30,9 @@ struct timer {
 };
 
 #define REACTOR_EVENTS_MAX 1024
+/* Long enough to be asleep, mostly, while a server sends to many: reading a socket that is being sent to slows that
+ * down. */
+#define REACTOR_LATEST_US 5000
 
 struct reactor {
 	int epoll_fd;
@@ -52,9 +58,10 @@ void reactor_unwatch(struct reactor *reactor, struct watch *watch);
 void reactor_timer_set(struct reactor *reactor, struct timer *timer, uint64_t in_ms);
 void reactor_timer_cancel(struct timer *timer);
 
-/* One turn: waits at most a millisecond, calls back what is ready, for about as long, and what is due. When much comes
+/* One turn: sleeps until `due_us` (monotonic), REACTOR_LATEST_US at most, a quarter of a millisecond at least since the
+ * last look at what is ready; calls that back, for about a millisecond, and the timers that are due. When much comes
  * the rest of it waits for the next turn, so that others who have a turn of their own, publishers, are on time. */
-void reactor_turn(struct reactor *reactor);
+void reactor_turn(struct reactor *reactor, uint64_t due_us);
 /* Something that cannot be gone on from, out of memory most of all: the first one counts. */
 void reactor_fail(struct reactor *reactor, int error);
 

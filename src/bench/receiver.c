@@ -156,7 +156,7 @@ static void on_push(struct receiver *receiver, const struct heard *heard)
 	}
 	shared->received++;
 	shared->received_us = now_us;
-	histogram_add(shared->delivery, now_us - payload.published_us);
+	histogram_add_since(shared->delivery, payload.published_us, shared->clients->ws.came_us);
 	struct subscription *subscription = addressed(receiver, heard->target, &payload);
 	if (!subscription)
 		ledger_misrouted(shared->ledger, &payload.id, receiver->client.session);

@@ -21,6 +21,7 @@
 #define LOOK_EVERY_US 200000 /* whether all is accounted for */
 #define OTHER_FILES 64       /* descriptors that are no websockets */
 #define QUIET_US 1000000     /* and then so long for what should not come any more */
+#define ANSWER_AFTER_US 1000 /* CONNECTING is a dialogue: it is not to take longer than the server makes it */
 
 enum phase { PHASE_CONNECTING, PHASE_HOLDING, PHASE_WARMING, PHASE_PUBLISHING, PHASE_SETTLING, PHASE_DONE };
 
@@ -263,9 +264,18 @@ static void show(struct run *run)
 	              run->fleet.shared.received, counted->rooms.doubled + counted->users.doubled);
 }
 
+/* When there is something to do whatever comes. */
+static uint64_t due_us(const struct run *run)
+{
+	if (run->phase == PHASE_CONNECTING)
+		return run->reactor.asked_us + ANSWER_AFTER_US;
+	return run->phase == PHASE_WARMING || run->phase == PHASE_PUBLISHING ? publishers_due_us(&run->publishers)
+	                                                                     : UINT64_MAX;
+}
+
 static void turn(struct run *run)
 {
-	reactor_turn(&run->reactor);
+	reactor_turn(&run->reactor, due_us(run));
 	switch (run->phase) {
 	case PHASE_CONNECTING:
 		turn_connecting(run);

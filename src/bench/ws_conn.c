@@ -71,7 +71,7 @@ static int open_socket(const struct url *url, const struct sockaddr_in *source)
 	if (fd < 0)
 		return -errno;
 	/* The port is chosen when the peer is known: then each source address has all ports for each peer. */
-	bool failed = setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0 ||
+	bool failed = setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0 || arrival_watch(fd) != 0 ||
 	              (source && (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) != 0 ||
 	                          bind(fd, (const struct sockaddr *)source, sizeof(*source)) != 0)) ||
 	              (connect(fd, (const struct sockaddr *)&url->addr, url->addr_len) != 0 && errno != EINPROGRESS);
@@ -254,7 +254,9 @@ static void on_readable(struct ws_conn *conn)
 		reactor_fail(conn->shared->reactor, -ENOMEM);
 		return;
 	}
-	ssize_t n = recv(conn->watch.fd, to, large ? WS_READ_MAX : WS_READ_MAX - kept, 0);
+	struct ws_shared *shared = conn->shared;
+	ssize_t n = arrival_recv(conn->watch.fd, to, large ? WS_READ_MAX : WS_READ_MAX - kept, &shared->clock,
+	                         shared->reactor->now_us, &shared->came_us);
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0) {

@@ -8,6 +8,7 @@
 
 #include <netinet/in.h>
 
+#include "bench/arrival.h"
 #include "bench/reactor.h"
 #include "bench/url.h"
 #include "bench/ws_frame.h"
@@ -44,7 +45,9 @@ struct ws_handler {
 struct ws_shared {
 	struct reactor *reactor;
 	struct dice dice;
-	char *input; /* WS_READ_MAX bytes to read into: what is incomplete afterwards is kept by the connection */
+	struct arrival_clock clock;
+	uint64_t came_us; /* when what is being read, or the last of it, came; monotonic */
+	char *input;      /* WS_READ_MAX bytes to read into: what is incomplete afterwards is kept by the connection */
 };
 
 struct ws_conn {

@@ -22,13 +22,12 @@ def arguments(options):
 
 
 class Generator:
-    """A run under way. What it says is in FOLDER/NAME.log, its result in FOLDER/NAME.json. `core`: it keeps to that one."""
+    """A run under way. What it says is in FOLDER/NAME.log, its result in FOLDER/NAME.json."""
 
-    def __init__(self, folder, name, command, core=None):
+    def __init__(self, folder, name, command):
         self.log_path, self.result_path = folder / f"{name}.log", folder / f"{name}.json"
-        pinned = [] if core is None else ["taskset", "-c", str(core)]
         with open(self.log_path, "wb") as log, open(self.result_path, "wb") as result:
-            self.process = subprocess.Popen([*pinned, GRIDBENCH, *command], stdin=subprocess.DEVNULL, stdout=result, stderr=log)
+            self.process = subprocess.Popen([GRIDBENCH, *command], stdin=subprocess.DEVNULL, stdout=result, stderr=log)
 
     def __enter__(self):
         return self
@@ -65,15 +64,15 @@ class Generator:
         return json.loads(self.result_path.read_text())
 
 
-def start_load(system, scenario, name="gridbench", core=None, **more):
+def start_load(system, scenario, name="gridbench", **more):
     """gridbench with a file of SCENARIOS against a system."""
     options = {"scenario": SCENARIOS / f"{scenario}.scenario", **system.options, **more}
-    return Generator(system.folder, name, ["--json", *arguments(options)], core)
+    return Generator(system.folder, name, ["--json", *arguments(options)])
 
 
-def load(system, scenario, core=None, **more):
+def load(system, scenario, **more):
     """A whole run; its result."""
-    with start_load(system, scenario, core=core, **more) as generator:
+    with start_load(system, scenario, **more) as generator:
         return generator.result()
 
 

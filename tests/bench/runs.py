@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import time
 
 from gridtest.tcpproxy import Proxy
@@ -26,31 +25,6 @@ def run_system(place, system, scenario, **options):
 def named(options):
     """As gridbench spells them."""
     return {name.replace("_", "-"): value for name, value in options.items()}
-
-
-def apart(system, scenario, **options):
-    """The server on one core and gridbench on another: else it is chance, or who publishes, whether they take turns on one
-    core or work on the same sockets at once, and a send() costs 1.7 us or 2.6."""
-    def run(place):
-        folder = place.new_folder(f"{scenario}-{system.__name__.lower()}")
-        with system(place, folder) as running:
-            mine, other = cores()
-            if running.one_core:
-                keep_to(running.node, mine)
-            return generator.measures(generator.load(running, scenario, core=other, **named(options)))
-    return run
-
-
-def cores():
-    """Two; on a machine that has only one, that."""
-    known = sorted(os.sched_getaffinity(0))
-    return known[0], known[-1]
-
-
-def keep_to(pids, core):
-    for pid in pids:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            os.sched_setaffinity(int(thread), {core})
 
 
 def plain(system, scenario, **options):

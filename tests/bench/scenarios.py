@@ -38,7 +38,7 @@ class Scenario:
 
 
 def fan_out(*names):
-    return {name: Contender(NAMES[name].title, runs.apart(NAMES[name], "room500"), (name,)) for name in names}
+    return {name: Contender(NAMES[name].title, runs.plain(NAMES[name], "room500"), (name,)) for name in names}
 
 
 class Highest:
@@ -136,7 +136,7 @@ SCENARIOS = (
              {**fan_out("limit", "limit-batch", "local", "rabbitmq", "redis", "nats", "nchan", "bridge", "socketio"),
               # A tenth of the rate, as it cannot keep up with all of it, and for longer, so that there are some messages.
               "stomp": Contender(f"{NAMES['stomp'].title}, 10/s",
-                                 runs.apart(NAMES["stomp"], "room500", rate=10, duration="8s"),
+                                 runs.plain(NAMES["stomp"], "room500", rate=10, duration="8s"),
                                  ("stomp",))},
              (*CPU, *TIMES, Column("broker µs", "beside_us"), *GENERATOR)),
     Scenario("room500-max", "The same room, at the highest rate with p99 below 250 ms and nothing lost", highest_rates(),

@@ -27,7 +27,6 @@ class System:
     dialect = "plain"
     amqp = False  # whether backends publish to it by AMQP, not over a websocket
     login = None
-    one_core = True  # it is one thread, or nearly
 
     def __init__(self, place, folder):
         self.place, self.folder = place, folder
@@ -225,7 +224,6 @@ def printed(*command):
 class Nats(System):
     title = "nats-server"
     dialect = "nats"
-    one_core = False
 
     def start(self):
         self.node = (self.run("nats", [NATS, "-c", from_template(self, "nats.conf")]),)
@@ -272,7 +270,6 @@ class WebStomp(System):
     title = "RabbitMQ Web STOMP"
     dialect = "stomp"
     amqp = True
-    one_core = False
 
     def start(self):
         self.grid, self.port = self.place.stomp

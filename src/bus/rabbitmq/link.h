@@ -35,6 +35,7 @@ struct link {
 	struct link_counters *counters;
 	amqp_connection_state_t conn; /* NULL: closed */
 	bool mail_only;               /* what woke us was mail, and the socket has nothing */
+	bool to_release;              /* frames were read since link_release() */
 	uint64_t read_at_ms;
 	int wake_fd;
 	atomic_bool stopping;
@@ -73,6 +74,7 @@ GRID_MUST_CHECK int link_read(struct link *link, amqp_frame_t *frame);
  * of trying: that would be a recv() and a poll() in vain for each message that comes alone (strace: two of the eleven
  * system calls that the consumer made for a notification). */
 bool link_has_more(const struct link *link);
+/* Gives up what the frames that were read point to. */
 void link_release(struct link *link);
 /* Sleeps until the socket or link_wake() has something, or `timeout_ms`, or half a heartbeat. */
 void link_wait(struct link *link, uint64_t timeout_ms, bool for_writing);
