@@ -11,6 +11,7 @@
 #include "core/hub_impl.h"
 
 #define HELD_RETRY_MS 5000
+#define CROWDED_KEYS 256     /* wait for the bus, beside those it has in hand */
 #define UNBIND_BURST_MS 1000 /* unused unbinds are saved up for so long */
 
 /* --- the table of counters ---------------------------------------------------------------------------------------- */
@@ -115,6 +116,11 @@ void hub_on_fatal(struct hub *hub, void (*fn)(void *arg, const char *what), void
 size_t hub_session_count(const struct hub *hub)
 {
 	return counter_get(&hub->counters.sessions);
+}
+
+bool hub_crowded(const struct hub *hub)
+{
+	return hub->topics.queued[QUEUE_BIND_USER] + hub->topics.queued[QUEUE_BIND_ROOM] >= CROWDED_KEYS;
 }
 
 bool hub_ready(const struct hub *hub, const char **whyp)

@@ -56,4 +56,7 @@ void hub_drain(struct hub *hub, struct now now);
 
 size_t hub_session_count(const struct hub *hub);
 
+/* Do more keys wait already than the bus takes at once? Who comes now only waits, too. */
+bool hub_crowded(const struct hub *hub);
+
 #endif

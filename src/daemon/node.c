@@ -131,6 +131,16 @@ static void on_wake(void *arg)
 	turn(arg, clock_now());
 }
 
+/* A message that comes alone goes on at once: to find out that nothing is left to read would be one more epoll_wait()
+ * (net/flush.c has what that is worth). */
+static void on_bus_readable(void *arg)
+{
+	struct node *node = arg;
+
+	turn(node, clock_now());
+	server_flush(node->server);
+}
+
 static void on_timer(void *arg)
 {
 	struct node *node = arg;
@@ -187,7 +197,7 @@ static int start_bus(struct node *node)
 	    .ctx = node->hub,
 	    .wake = loop_wake,
 	    .wake_arg = node->waker,
-	    .turn = on_wake,
+	    .turn = on_bus_readable,
 	    .turn_arg = node,
 	    .loop = loop_ev(node->loop),
 	    .node_id = node->config->node.id,

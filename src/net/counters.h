@@ -42,6 +42,7 @@ struct net_counters {
 	struct counter requests; /* on the admin listener */
 	struct counter rejected[REJECT_N];
 	struct counter connections; /* gauge: websockets open */
+	struct counter put_off;     /* handshakes, for a while */
 	struct counter established;
 	struct counter frames_in;
 	struct counter bytes_in;

@@ -13,9 +13,13 @@
 
 #define READ_MIN 1024
 #define LINGER_MS 2000
+/* How a crowd is let in: as fast as its keys are bound, and not more slowly than so many at a time. */
+#define LET_IN_EVERY_MS 4
+#define LET_IN_MIN 4
 
 enum door_state {
 	DOOR_READING, /* the head */
+	DOOR_PUT_OFF, /* it has asked for the websocket, and there is a crowd */
 	DOOR_WRITING, /* the answer */
 	/* Answered and shut down: what the client still sends is thrown away until it hangs up, because closing a socket
 	 * with unread bytes resets it, and the reset may overtake the answer. */
@@ -27,6 +31,7 @@ struct door {
 	struct wheel_entry deadline;
 	struct server *server;
 	struct door *prev, *next;
+	struct door *next_put_off;
 	struct sockaddr_storage peer;
 	struct buf in;
 	struct buf out;
@@ -137,7 +142,29 @@ static void serve_admin(struct door *d, const struct http_head *head)
 	answer(d, &reply, !str_eq(head->method, STR("HEAD")));
 }
 
-/* In: the request asks for the websocket as RFC 6455 wants it. */
+/* In: the request asks for the websocket as RFC 6455 wants it. What the client sends meanwhile, or that it hangs up,
+ * waits in its socket. */
+static void put_off(struct door *d)
+{
+	struct server *server = d->server;
+
+	counter_add(&server->counters.put_off, 1);
+	ev_io_stop(server->ev, &d->io);
+	wheel_cancel(&d->deadline);
+	d->state = DOOR_PUT_OFF;
+	if (server->put_off)
+		server->last_put_off->next_put_off = d;
+	else
+		server->put_off = d;
+	server->last_put_off = d;
+	if (!ev_is_active(&server->let_in)) {
+		ev_now_update(server->ev);
+		ev_timer_set(&server->let_in, LET_IN_EVERY_MS / 1000., LET_IN_EVERY_MS / 1000.);
+		ev_timer_start(server->ev, &server->let_in);
+	}
+}
+
+/* The same. */
 static void let_in(struct door *d, const struct http_head *head, size_t head_len)
 {
 	struct server *server = d->server;
@@ -157,6 +184,14 @@ static void let_in(struct door *d, const struct http_head *head, size_t head_len
 	buf_deinit(&in);
 }
 
+static void come_in(struct door *d, const struct http_head *head, size_t head_len)
+{
+	if (hub_crowded(d->server->hub))
+		put_off(d);
+	else
+		let_in(d, head, head_len);
+}
+
 static void serve(struct door *d, const struct http_head *head, size_t head_len)
 {
 	struct upgrade_refusal refusal;
@@ -164,7 +199,7 @@ static void serve(struct door *d, const struct http_head *head, size_t head_len)
 	if (d->admin)
 		serve_admin(d, head);
 	else if (upgrade_check(head, &refusal))
-		let_in(d, head, head_len);
+		come_in(d, head, head_len);
 	else {
 		rejected(d, refusal.why);
 		answer(d, &refusal.reply, !str_eq(head->method, STR("HEAD")));
@@ -231,7 +266,43 @@ static void on_door(struct ev_loop *ev, struct ev_io *io, int revents)
 	case DOOR_LINGERING:
 		discard(d);
 		break;
+	case DOOR_PUT_OFF: /* it is not looked at */
+		break;
 	}
+}
+
+static bool hung_up(const struct door *d)
+{
+	char byte;
+
+	return recv(d->fd, &byte, 1, MSG_PEEK) == 0;
+}
+
+static void let_in_one(struct server *server)
+{
+	struct door *d = server->put_off;
+	struct http_head head;
+	size_t head_len;
+
+	server->put_off = d->next_put_off;
+	if (hung_up(d)) {
+		rejected(d, REJECT_GONE);
+		door_close(d);
+		return;
+	}
+	GRID_ASSERT(http_head_parse(buf_str(&d->in), &head, &head_len) == 0); /* as it was before */
+	let_in(d, &head, head_len);
+}
+
+void door_let_in(struct ev_loop *ev, struct ev_timer *timer, int revents)
+{
+	struct server *server = timer->data;
+	(void)revents;
+
+	for (int n = 0; server->put_off && (n < LET_IN_MIN || !hub_crowded(server->hub)); n++)
+		let_in_one(server);
+	if (!server->put_off)
+		ev_timer_stop(ev, timer);
 }
 
 void door_open(struct server *server, int fd, const struct sockaddr_storage *peer, bool admin)
@@ -263,6 +334,8 @@ void door_open(struct server *server, int fd, const struct sockaddr_storage *pee
 
 void door_close_all(struct server *server)
 {
+	server->put_off = NULL;
+	ev_timer_stop(server->ev, &server->let_in);
 	while (server->door_list)
 		door_close(server->door_list);
 }

@@ -18,6 +18,7 @@
 #define FLUSH_DELAY_US 2000
 #define FLUSH_REST_MIN_US 1000 /* a shorter one is not worth a timer, whose clock has milliseconds */
 #define FLUSH_REST_MAX_US 8000
+#define FLUSH_TIMED_US 1000000
 
 /* Zeroed = rested. */
 struct flush_pace {
@@ -34,6 +35,7 @@ struct flusher {
 	struct ev_idle idle; /* nothing left to read, or */
 	struct ev_timer due; /* that is late enough, or the pause is over */
 	struct flush_pace pace;
+	uint64_t timed_until_us; /* there was a long one not long ago */
 	void (*flush)(void *arg);
 	void *arg;
 };
@@ -43,5 +45,7 @@ void flusher_init(struct flusher *f, struct ev_loop *ev, void (*flush)(void *arg
 void flusher_stop(struct flusher *f);
 /* `flush` will be called, from the loop. */
 void flusher_soon(struct flusher *f);
+/* Calls it now, if it would be when nothing is left to read: there is nothing left. */
+void flusher_now(struct flusher *f);
 
 #endif

@@ -77,6 +77,12 @@ static void flush_soon(void *ctx)
 		flusher_soon(&server->flusher);
 }
 
+void server_flush(struct server *server)
+{
+	if (!server->dying)
+		flusher_now(&server->flusher);
+}
+
 const struct transport server_transport = {
     .flush_soon = flush_soon,
     .flush = ws_flush,
@@ -119,6 +125,8 @@ static int server_init(struct server *server)
 	wheel_init(&server->doors, TICK_MS, now_ms);
 	wheel_init(&server->conns, TICK_MS, now_ms);
 	flusher_init(&server->flusher, server->ev, flush, server);
+	ev_timer_init(&server->let_in, door_let_in, 0., 0.);
+	server->let_in.data = server;
 	int r = loop_timer_new(server->env.loop, TICK_MS, on_tick, server, &server->tick);
 	if (r == 0)
 		r = context_open(server);

@@ -43,6 +43,8 @@ struct server {
 	struct wheel conns; /* heartbeats and closes */
 	struct loop_timer *tick;
 	struct door *door_list;
+	struct door *put_off, *last_put_off; /* of these, waiting to be let in, oldest first */
+	struct ev_timer let_in;              /* active while there are any */
 
 	struct lws_context *lws;
 	struct lws_vhost *vhost;

@@ -9,6 +9,7 @@
  *   stop             server_stop_accepting()
  *   end              leave the loop, with everything still open
  *   unready          hub_ready() says no from now on
+ *   crowd / alone    hub_crowded() says yes, or no, from now on
  *
  * The first frame a session gets is its handshake: `hello ID user=... token=... bearer=... address=...`. */
 #include <errno.h>
@@ -44,7 +45,7 @@ struct hub {
 	struct loop *loop;
 	unsigned last_id;
 	unsigned opened, closed;
-	bool unready;
+	bool unready, crowded;
 	uint64_t received;
 	uint64_t flush_asked_us;
 	uint64_t flush_worst_us;
@@ -240,6 +241,9 @@ void session_receive(struct session *s, struct str frame, struct now now)
 		loop_stop(s->hub->loop);
 	} else if (strcmp(word, "unready") == 0) {
 		s->hub->unready = true;
+	} else if (strcmp(word, "crowd") == 0 || strcmp(word, "alone") == 0) {
+		s->hub->crowded = word[0] == 'c';
+		send_text(s, word, strlen(word));
 	} else if (strcmp(word, "stats") == 0) {
 		int n = snprintf(word, sizeof(word), "%u %u %llu %llu", s->hub->opened, s->hub->closed,
 		                 (unsigned long long)s->hub->received, (unsigned long long)s->hub->flush_worst_us);
@@ -276,6 +280,11 @@ bool hub_ready(const struct hub *hub, const char **whyp)
 {
 	*whyp = "told so";
 	return !hub->unready;
+}
+
+bool hub_crowded(const struct hub *hub)
+{
+	return hub->crowded;
 }
 
 /* ---- main ---- */

@@ -117,6 +117,10 @@ class Raw:
     def open(self, path="/ws", *fields):
         """Handshake; returns the hello of echo_node."""
         self.send(handshake(path, *fields))
+        return self.opened()
+
+    def opened(self):
+        """The rest of it, when the handshake was sent."""
         head = self.head()
         assert head.startswith("HTTP/1.1 101 "), head
         self.response_head = head

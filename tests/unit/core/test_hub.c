@@ -457,6 +457,32 @@ START_TEST(unbinds_are_paced)
 }
 END_TEST
 
+/* What the bus has in hand does not count, nor does who joins what is asked for already. */
+START_TEST(a_crowd_is_what_waits_beside_what_the_bus_takes)
+{
+	char request[64];
+
+	setup();
+	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
+	struct fake_conn *c = welcomed("42"), *other = welcomed("43");
+	config.limits.rooms = 300;
+	fake_bus.bind_room = 10;
+	for (int i = 0; i < 10 + 255; i++) {
+		snprintf(request, sizeof(request), "{\"op\":\"join\",\"room\":\"r%d\"}", i);
+		say(c, request);
+	}
+	say(other, request);
+	ck_assert(!hub_crowded(hub));
+	say(c, "{\"op\":\"join\",\"room\":\"one more\"}");
+	ck_assert(hub_crowded(hub));
+	answer_bind(BUS_BIND_OK);
+	advance(100);
+	ck_assert(!hub_crowded(hub));
+	fake_bus.bind_room = FAKE_MAX;
+	teardown();
+}
+END_TEST
+
 START_TEST(ping_answers_with_the_time)
 {
 	setup();
@@ -483,4 +509,4 @@ CHECK_MAIN("core.hub", welcome_waits_for_the_users_key, a_second_session_of_a_us
            who_comes_back_after_a_restart_finds_all_bound, what_waited_for_a_user_since_the_restart_is_his,
            what_nobody_comes_back_to_is_unbound_at_the_pace_of_unbinds,
            restored_and_unsure_is_bound_for_those_who_come_back, restored_and_then_lost_is_bound_for_those_present_only,
-           ping_answers_with_the_time)
+           a_crowd_is_what_waits_beside_what_the_bus_takes, ping_answers_with_the_time)
