@@ -154,8 +154,9 @@ struct bus_env {
 	void *ctx;               /* for the upcalls */
 	void (*wake)(void *arg); /* any thread: call bus_turn() soon */
 	void *wake_arg;
-	/* The loop, from what it calls because of a driver's socket or timer: call bus_turn() now. Half the epoll_wait()s of
-	 * a message that comes alone, and no second look at a socket that is still readable because nobody has read yet. */
+	/* The loop, from what it calls because of a driver's socket or timer: call bus_turn() now. Half the epoll_wait()s
+	 * of a message that comes alone, and no second look at a socket that is still readable because nobody has read yet.
+	 */
 	void (*turn)(void *arg);
 	void *turn_arg;
 	struct ev_loop *loop; /* the node's, for drivers whose sockets live on it */

@@ -11,7 +11,7 @@
 #include "core/hub_impl.h"
 
 #define HELD_RETRY_MS 5000
-#define CROWDED_KEYS 256     /* wait for the bus, beside those it has in hand */
+#define CROWDED_KEYS 256     /* users wait for the bus, beside those it has in hand */
 #define UNBIND_BURST_MS 1000 /* unused unbinds are saved up for so long */
 
 /* --- the table of counters ---------------------------------------------------------------------------------------- */
@@ -120,7 +120,7 @@ size_t hub_session_count(const struct hub *hub)
 
 bool hub_crowded(const struct hub *hub)
 {
-	return hub->topics.queued[QUEUE_BIND_USER] + hub->topics.queued[QUEUE_BIND_ROOM] >= CROWDED_KEYS;
+	return hub->topics.queued[QUEUE_BIND_USER] >= CROWDED_KEYS && !hub->draining && bus_state(hub->bus) != BUS_DOWN;
 }
 
 bool hub_ready(const struct hub *hub, const char **whyp)

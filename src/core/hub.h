@@ -56,7 +56,8 @@ void hub_drain(struct hub *hub, struct now now);
 
 size_t hub_session_count(const struct hub *hub);
 
-/* Do more keys wait already than the bus takes at once? Who comes now only waits, too. */
+/* Do so many users wait for their key that one who comes now would only wait, too? Their keys are bound before rooms;
+ * and nobody waits while the bus is down. */
 bool hub_crowded(const struct hub *hub);
 
 #endif

@@ -118,17 +118,21 @@ static void report_readiness(struct node *node)
 		log_warn("node.not_ready", "node=%s why=\"%s\"", node->config->node.id, why);
 }
 
-static void turn(struct node *node, struct now now)
+/* False: the bus has more. */
+static bool turn(struct node *node, struct now now)
 {
 	hub_tick(node->hub, now);
-	if (bus_turn(node->bus, now.mono_ms))
+	bool more = bus_turn(node->bus, now.mono_ms);
+
+	if (more)
 		loop_wake(node->waker);
 	report_readiness(node);
+	return !more;
 }
 
 static void on_wake(void *arg)
 {
-	turn(arg, clock_now());
+	(void)turn(arg, clock_now());
 }
 
 /* A message that comes alone goes on at once: to find out that nothing is left to read would be one more epoll_wait()
@@ -137,8 +141,8 @@ static void on_bus_readable(void *arg)
 {
 	struct node *node = arg;
 
-	turn(node, clock_now());
-	server_flush(node->server);
+	if (turn(node, clock_now()))
+		server_flush(node->server);
 }
 
 static void on_timer(void *arg)
@@ -146,7 +150,7 @@ static void on_timer(void *arg)
 	struct node *node = arg;
 	struct now now = clock_now();
 
-	turn(node, now);
+	(void)turn(node, now);
 	stop_when_empty(node, now.mono_ms);
 }
 

@@ -17,7 +17,7 @@ const struct metric_row net_metric_rows[] = {
     COUNT(accepted, "grid_net_accepted_total", "Sockets accepted on the client listeners"),
     COUNT(accept_failures, "grid_net_accept_failures_total",
           "Times accepting stopped for a second: out of descriptors"),
-    COUNT(put_off, "grid_net_put_off_total", "Handshakes put off, since more keys wait than the bus takes at once"),
+    COUNT(put_off, "grid_net_put_off_total", "Handshakes put off, since many users wait for their key already"),
     COUNT(established, "grid_net_established_total", "Websocket handshakes completed"),
     REJECT(REJECT_PATH, "path"),
     REJECT(REJECT_METHOD, "method"),

@@ -13,9 +13,11 @@
 
 #define READ_MIN 1024
 #define LINGER_MS 2000
-/* How a crowd is let in: as fast as its keys are bound, and not more slowly than so many at a time. */
+/* How a crowd is let in: as fast as its keys are bound, in between these. */
 #define LET_IN_EVERY_MS 4
 #define LET_IN_MIN 4
+#define LET_IN_MAX 32
+#define LOOK_AT_MAX 256 /* of those who may have hung up */
 
 enum door_state {
 	DOOR_READING, /* the head */
@@ -186,7 +188,7 @@ static void let_in(struct door *d, const struct http_head *head, size_t head_len
 
 static void come_in(struct door *d, const struct http_head *head, size_t head_len)
 {
-	if (hub_crowded(d->server->hub))
+	if (d->server->put_off || hub_crowded(d->server->hub))
 		put_off(d);
 	else
 		let_in(d, head, head_len);
@@ -274,11 +276,13 @@ static void on_door(struct ev_loop *ev, struct ev_io *io, int revents)
 static bool hung_up(const struct door *d)
 {
 	char byte;
+	ssize_t n = recv(d->fd, &byte, 1, MSG_PEEK);
 
-	return recv(d->fd, &byte, 1, MSG_PEEK) == 0;
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
-static void let_in_one(struct server *server)
+/* The one who has waited longest. False: it has hung up. */
+static bool let_in_one(struct server *server)
 {
 	struct door *d = server->put_off;
 	struct http_head head;
@@ -288,19 +292,24 @@ static void let_in_one(struct server *server)
 	if (hung_up(d)) {
 		rejected(d, REJECT_GONE);
 		door_close(d);
-		return;
+		return false;
 	}
 	GRID_ASSERT(http_head_parse(buf_str(&d->in), &head, &head_len) == 0); /* as it was before */
 	let_in(d, &head, head_len);
+	return true;
 }
 
 void door_let_in(struct ev_loop *ev, struct ev_timer *timer, int revents)
 {
 	struct server *server = timer->data;
+	int in = 0;
 	(void)revents;
 
-	for (int n = 0; server->put_off && (n < LET_IN_MIN || !hub_crowded(server->hub)); n++)
-		let_in_one(server);
+	for (int looked = 0; server->put_off && looked < LOOK_AT_MAX && in < LET_IN_MAX; looked++) {
+		if (in >= LET_IN_MIN && hub_crowded(server->hub))
+			break;
+		in += let_in_one(server);
+	}
 	if (!server->put_off)
 		ev_timer_stop(ev, timer);
 }

@@ -1,10 +1,10 @@
 /* A socket between accept and its request: reads the head, within ten seconds and 16 KB, then answers, or lets it in as
  * a websocket. One request per connection.
  *
- * A handshake takes the loop 70 us, and a thousand of them in a row hold up what others get. When more keys wait than
- * the bus takes at once, nobody who comes in is served any sooner for it: then they wait here, and come in as fast as
- * keys are bound. Measured with 10,000 users at once: p99 of what others get meanwhile 1.7 ms instead of 14, and the
- * crowd is in as soon. */
+ * A handshake takes the loop 70 us, and a thousand of them in a row hold up what others get. While more users wait for
+ * their key than the bus takes at once, one more would only wait, too: such a crowd waits here, in order, and comes in
+ * as fast as keys are bound. With 10,000 users at once, and RabbitMQ on the same two cores, the p99 of what others got
+ * meanwhile was 2.4 ms instead of 14, and the crowd was in as soon. */
 #ifndef GRID_NET_DOOR_H
 #define GRID_NET_DOOR_H
 

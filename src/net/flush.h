@@ -45,7 +45,7 @@ void flusher_init(struct flusher *f, struct ev_loop *ev, void (*flush)(void *arg
 void flusher_stop(struct flusher *f);
 /* `flush` will be called, from the loop. */
 void flusher_soon(struct flusher *f);
-/* Calls it now, if it would be when nothing is left to read: there is nothing left. */
+/* Calls it now, if it is to be called when nothing is left to read: who asks has read what there was. */
 void flusher_now(struct flusher *f);
 
 #endif

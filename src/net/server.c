@@ -126,6 +126,7 @@ static int server_init(struct server *server)
 	wheel_init(&server->conns, TICK_MS, now_ms);
 	flusher_init(&server->flusher, server->ev, flush, server);
 	ev_timer_init(&server->let_in, door_let_in, 0., 0.);
+	ev_set_priority(&server->let_in, PRIORITY_DOOR);
 	server->let_in.data = server;
 	int r = loop_timer_new(server->env.loop, TICK_MS, on_tick, server, &server->tick);
 	if (r == 0)

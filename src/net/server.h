@@ -28,7 +28,7 @@ GRID_MUST_CHECK int server_new(const struct server_env *env, struct server **ser
 /* Opens all listeners. -errno, with a sentence in `errp` naming the address and what to do (port taken, no permission,
  * address not of this machine, unix path in use). */
 GRID_MUST_CHECK int server_listen(struct server *server, struct hub *hub, struct buf *errp);
-/* What the bus had is read, all of it: sends what came of that, if there is no pause. */
+/* Sends what waits to be sent, if there is no pause: what the bus had for the moment is read. */
 void server_flush(struct server *server);
 /* Closes the client listeners; the sockets there are stay, the admin listener too. */
 void server_stop_accepting(struct server *server);

@@ -42,16 +42,28 @@ def test_what_was_sent_meanwhile_is_read(node, insider):
 
 
 def test_who_hung_up_does_not_come_in(node, insider):
-    knock(node).sock.close()
+    crowd = [knock(node) for _ in range(MANY)]
+    knock(node).sock.close()  # long before its turn
+    for raw in crowd:
+        raw.opened()
     wait_for(lambda: node.metric('grid_net_rejected_total{reason="gone"}') == 1)
-    assert node.metric("grid_net_established_total") == 1
+    assert node.metric("grid_net_established_total") == MANY + 1
+    for raw in crowd:
+        raw.sock.close()
 
 
 def test_nobody_waits_when_it_is_over(node, insider):
+    crowd = [knock(node) for _ in range(MANY)]
     insider.send(frame("alone"))
     assert insider.text() == "alone"
+    for raw in crowd:
+        assert raw.opened().startswith("hello ")
+    before = node.metric("grid_net_put_off_total")
+    assert before > 0
     with node.websocket():
-        assert node.metric("grid_net_put_off_total") == 0
+        assert node.metric("grid_net_put_off_total") == before
+    for raw in crowd:
+        raw.sock.close()
 
 
 def test_it_ends_with_a_crowd_before_the_door(node, insider):

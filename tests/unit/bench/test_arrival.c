@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -56,6 +57,14 @@ static void receive(ssize_t n, uint64_t *now_us, uint64_t *came_us)
 	ck_assert_int_eq(arrival_recv(receiver, bytes, sizeof(bytes), &arrival_clock, *now_us, came_us), n);
 }
 
+static void await_bytes(int n)
+{
+	int there = 0;
+
+	while (there < n)
+		ck_assert_int_eq(ioctl(receiver, FIONREAD, &there), 0);
+}
+
 /* The kernel begins to stamp a moment after it was told to, for the first socket of the machine. */
 static void await_stamps(void)
 {
@@ -94,6 +103,7 @@ START_TEST(what_came_in_pieces_came_with_the_last)
 	sleep_us(LATE_US);
 	uint64_t before_us = clock_mono_us();
 	ck_assert_int_eq(write(sender, "me", 2), 2);
+	await_bytes(5);
 	receive(5, &now_us, &came_us);
 	ck_assert_uint_ge(came_us + DISAGREE_US, before_us);
 }

@@ -11,6 +11,7 @@
 #include "core/session.h"
 
 #define FAKE_MAX 64
+#define FAKE_CROWD 300
 
 /* --- bus ------------------------------------------------------------------------------------------------------------
  */
@@ -135,7 +136,7 @@ static struct metric_registry registry;
 static struct core_config config;
 static struct hub *hub;
 static struct now now;
-static struct fake_conn conns[FAKE_MAX];
+static struct fake_conn conns[FAKE_MAX + FAKE_CROWD];
 static size_t n_conns;
 
 static inline void advance(uint64_t ms)

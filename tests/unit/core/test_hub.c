@@ -457,26 +457,34 @@ START_TEST(unbinds_are_paced)
 }
 END_TEST
 
-/* What the bus has in hand does not count, nor does who joins what is asked for already. */
-START_TEST(a_crowd_is_what_waits_beside_what_the_bus_takes)
+/* What the bus has in hand does not count, nor do rooms, nor who has the key already. */
+START_TEST(a_crowd_is_users_who_wait_beside_what_the_bus_takes)
 {
-	char request[64];
+	static char users[FAKE_CROWD][8];
 
 	setup();
 	bus_goes(BUS_UP, BUS_BINDINGS_LOST);
-	struct fake_conn *c = welcomed("42"), *other = welcomed("43");
-	config.limits.rooms = 300;
+	struct fake_conn *c = welcomed("42");
 	fake_bus.bind_room = 10;
 	for (int i = 0; i < 10 + 255; i++) {
-		snprintf(request, sizeof(request), "{\"op\":\"join\",\"room\":\"r%d\"}", i);
-		say(c, request);
+		snprintf(users[i], sizeof(users[i]), "u%d", i);
+		connect_as(users[i]);
 	}
-	say(other, request);
+	say(c, "{\"op\":\"join\",\"room\":\"r\"}");
+	connect_as("42");
+	connect_as("u264");
 	ck_assert(!hub_crowded(hub));
-	say(c, "{\"op\":\"join\",\"room\":\"one more\"}");
+	connect_as("one more");
 	ck_assert(hub_crowded(hub));
 	answer_bind(BUS_BIND_OK);
 	advance(100);
+	ck_assert(!hub_crowded(hub));
+	connect_as("and one more");
+	ck_assert(hub_crowded(hub));
+	fake_bus.state = BUS_DOWN; /* all are welcome at once */
+	ck_assert(!hub_crowded(hub));
+	fake_bus.state = BUS_UP;
+	hub_drain(hub, now); /* and now nobody is */
 	ck_assert(!hub_crowded(hub));
 	fake_bus.bind_room = FAKE_MAX;
 	teardown();
@@ -509,4 +517,4 @@ CHECK_MAIN("core.hub", welcome_waits_for_the_users_key, a_second_session_of_a_us
            who_comes_back_after_a_restart_finds_all_bound, what_waited_for_a_user_since_the_restart_is_his,
            what_nobody_comes_back_to_is_unbound_at_the_pace_of_unbinds,
            restored_and_unsure_is_bound_for_those_who_come_back, restored_and_then_lost_is_bound_for_those_present_only,
-           a_crowd_is_what_waits_beside_what_the_bus_takes, ping_answers_with_the_time)
+           a_crowd_is_users_who_wait_beside_what_the_bus_takes, ping_answers_with_the_time)

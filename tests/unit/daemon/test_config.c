@@ -406,5 +406,4 @@ CHECK_MAIN("daemon.config", runs_without_a_file, later_sources_win, takes_every_
            says_file_and_line_of_what_is_wrong, says_all_of_it_at_once, says_why_a_file_cannot_be_read,
            wants_a_state_dir_it_can_write_to, checks_what_must_fit_together, takes_what_does_fit,
            checks_the_broker_only_where_there_is_one, checks_redis_only_where_it_is,
-           warns_of_secrets_that_others_can_see, prints_what_is_in_force,
-           names_are_unique_in_the_environment_too)
+           warns_of_secrets_that_others_can_see, prints_what_is_in_force, names_are_unique_in_the_environment_too)

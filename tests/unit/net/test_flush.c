@@ -55,6 +55,7 @@ START_TEST(one_that_waited_for_a_core_is_not_long)
 	struct flusher f;
 
 	flusher_init(&f, ev, wait_for_core, &f);
+	f.timed_until_us = UINT64_MAX;
 	flusher_soon(&f);
 	ev_run(ev, 0);
 	ck_assert_uint_eq(flush_pace_rest_us(&f.pace, clock_mono_us()), 0);
@@ -62,7 +63,63 @@ START_TEST(one_that_waited_for_a_core_is_not_long)
 }
 END_TEST
 
+/* Long, and all of it on the core. */
+static void work(void *arg)
+{
+	const uint64_t until_us = clock_thread_us() + FLUSH_REST_MAX_US;
+	struct flusher *f = arg;
+
+	while (clock_thread_us() < until_us)
+		continue;
+	ev_break(f->ev, EVBREAK_ALL);
+}
+
+START_TEST(the_second_long_one_is_followed_by_a_pause)
+{
+	struct ev_loop *ev = ev_loop_new(0);
+	struct flusher f;
+
+	flusher_init(&f, ev, work, &f);
+	flusher_soon(&f);
+	ev_run(ev, 0);
+	ck_assert_uint_eq(f.pace.rested_us, 0);
+	flusher_soon(&f);
+	ev_run(ev, 0);
+	ck_assert_uint_gt(f.pace.rested_us, 0);
+	ev_loop_destroy(ev);
+}
+END_TEST
+
 static int flushes;
+
+static void count_one(void *arg)
+{
+	(void)arg;
+	flushes++;
+}
+
+START_TEST(at_once_unless_there_is_a_pause_or_nothing_was_asked_for)
+{
+	struct ev_loop *ev = ev_loop_new(0);
+	struct flusher f;
+
+	flusher_init(&f, ev, count_one, &f);
+	flusher_now(&f);
+	ck_assert_int_eq(flushes, 0);
+	flusher_soon(&f);
+	flusher_now(&f);
+	ck_assert_int_eq(flushes, 1);
+	flusher_now(&f);
+	ck_assert_int_eq(flushes, 1);
+	f.pace.rested_us = UINT64_MAX;
+	flusher_soon(&f);
+	flusher_now(&f);
+	ck_assert_int_eq(flushes, 1);
+	flusher_stop(&f);
+	ev_loop_destroy(ev);
+	flushes = 0;
+}
+END_TEST
 
 static void count(void *arg)
 {
@@ -107,4 +164,5 @@ END_TEST
 
 CHECK_MAIN("net.flush", the_first_does_not_rest, a_long_one_is_followed_by_a_pause, a_short_one_is_not,
            no_pause_is_longer_than_the_longest, one_that_waited_for_a_core_is_not_long,
+           the_second_long_one_is_followed_by_a_pause, at_once_unless_there_is_a_pause_or_nothing_was_asked_for,
            asked_for_while_flushing_is_one_more_flush, in_a_pause_idleness_does_not_flush)
