@@ -145,9 +145,12 @@ SCENARIOS = (
               Column("deliveries/s", "per_s", "{:,.0f}"), Column("p99 ms", "p99_ms", "{:.1f}"), *GENERATOR)),
     Scenario("rooms", "500 rooms of 10, 500 messages a second by AMQP", {
         **rows([("rabbitmq", RABBIT, "rabbitmq"), ("bridge", BRIDGE, "bridge")], "rooms"),
+        # A publisher has a connection for each room.
+        "limit": Contender(ALONE, runs.plain(NAMES["limit"], "rooms", publishers=1), ("limit",)),
         "idle-1000": Contender(f"{RABBIT.title}, 1,000 idle beside", runs.beside_idle(1000), ("rabbitmq",)),
         "idle-15000": Contender(f"{RABBIT.title}, 15,000 idle beside", runs.beside_idle(15000), ("rabbitmq",)),
-    }, (Column("CPU per delivery, × the bridge", "cpu_us", base=("rooms", "bridge")), *CPU, *TIMES, *GENERATOR)),
+    }, (Column("CPU per delivery, × the bridge", "cpu_us", base=("rooms", "bridge")),
+        Column("× the limit there", "cpu_us", base=("rooms", "limit")), *CPU, *TIMES, *GENERATOR)),
     Scenario("users", "5,000 users, 2,000 notifications a second to single ones by AMQP", {
         **rows([("rabbitmq", RABBIT, "rabbitmq"), ("bridge", systems.BridgeUsers, "bridge")], "users"),
         "pipe": Contender(PIPE, runs.pipe(rate=2000, duration="3s", keys=5000)),
