@@ -18,7 +18,7 @@
 #define FLUSH_DELAY_US 2000
 #define FLUSH_REST_MIN_US 1000 /* a shorter one is not worth a timer, whose clock has milliseconds */
 #define FLUSH_REST_MAX_US 8000
-#define FLUSH_TIMED_US 1000000
+#define FLUSH_TIMED_US 1000000 /* after a long flush, the next ones are timed for so long */
 
 /* Zeroed = rested. */
 struct flush_pace {
