@@ -368,9 +368,14 @@ static void earn_unbinds(struct hub *hub, uint64_t passed_ms)
 		hub->unbinds_due = rate * UNBIND_BURST_MS;
 }
 
-void hub_tick(struct hub *hub, struct now now)
+void hub_set_now(struct hub *hub, struct now now)
 {
 	hub->now = now;
+}
+
+void hub_tick(struct hub *hub, struct now now)
+{
+	hub_set_now(hub, now);
 	earn_unbinds(hub, now.mono_ms - hub->tick_ms);
 	hub->tick_ms = now.mono_ms;
 	topics_tick(&hub->topics, now.mono_ms);

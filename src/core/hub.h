@@ -38,7 +38,9 @@ void hub_set_bus(struct hub *hub, struct bus *bus);
 /* Called when the bus says it can never work like this. */
 void hub_on_fatal(struct hub *hub, void (*fn)(void *arg, const char *what), void *arg);
 
-/* Before each bus_turn(), and every 100 ms: the time for everything that follows, lingers, time-outs, paced unbinds. */
+/* Before each bus_turn(): the time for everything that follows. */
+void hub_set_now(struct hub *hub, struct now now);
+/* Every 100 ms: that, lingers, time-outs, paced unbinds. */
 void hub_tick(struct hub *hub, struct now now);
 
 /* Sends what waits, once per session touched since the last call. */

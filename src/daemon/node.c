@@ -121,7 +121,7 @@ static void report_readiness(struct node *node)
 /* False: the bus has more. */
 static bool turn(struct node *node, struct now now)
 {
-	hub_tick(node->hub, now);
+	hub_set_now(node->hub, now);
 	bool more = bus_turn(node->bus, now.mono_ms);
 
 	if (more)
@@ -150,6 +150,7 @@ static void on_timer(void *arg)
 	struct node *node = arg;
 	struct now now = clock_now();
 
+	hub_tick(node->hub, now);
 	(void)turn(node, now);
 	stop_when_empty(node, now.mono_ms);
 }

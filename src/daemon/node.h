@@ -1,7 +1,7 @@
 /* One node from start to end: what is opened in which order, what stops it, and what is closed in which order.
  *
  *   start    loop ▶ server ▶ hub ▶ bus ▶ listeners
- *   run      the bus wakes the loop: hub_tick(), bus_turn(); the same every 100 ms
+ *   run      the bus wakes the loop: bus_turn(); hub_tick() and the same every 100 ms
  *   stop     no new sockets, clients told to go elsewhere; over when they have gone, or after drain.timeout
  *   end      bus ▶ server ▶ hub ▶ loop
  *

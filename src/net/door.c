@@ -16,7 +16,7 @@
 /* How a crowd is let in: as fast as its keys are bound, in between these. */
 #define LET_IN_EVERY_MS 4
 #define LET_IN_MIN 4
-#define LET_IN_MAX 32
+#define LET_IN_MAX 12
 #define LOOK_AT_MAX 256 /* of those who may have hung up */
 
 enum door_state {

@@ -1,11 +1,12 @@
 /* Links that are lent to the loop: what comes alone wakes no thread, and what may have to be waited for never holds up
- * the loop. */
+ * the loop. And what comes in crowds goes out together. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "bus/rabbitmq/setup.h"
 #include "rabbitmq_common.h"
 
 /* How often this thread of ours has fallen asleep. */
@@ -146,6 +147,40 @@ START_TEST(what_is_held_costs_no_turns)
 }
 END_TEST
 
+/* Binds as many as are taken now, which continues `bound` names; how many that were. */
+static int bind_until_busy(struct node *n, int *bound)
+{
+	int taken = 0;
+
+	for (;; taken++) {
+		char name[32];
+		snprintf(name, sizeof(name), "crowd.%d", *bound);
+		struct key key = room_key(name);
+		int rc = bus_bind(n->bus, &key);
+		if (rc == BUS_E_BUSY)
+			return taken;
+		ck_assert_int_eq(rc, 0);
+		++*bound;
+	}
+}
+
+START_TEST(binds_of_a_crowd_go_out_together)
+{
+	struct node *n = node_up("a", NULL);
+	int asked = 0, more = 0;
+
+	ck_assert_int_eq(bind_until_busy(n, &asked), OPS_MAX);
+	WAIT_FOR((more = bind_until_busy(n, &asked)) > 0);
+	ck_assert_int_ge(more, OPS_REFILL);
+	WAIT_FOR(n->bound.n == (size_t)asked);
+	ck_assert_int_eq(bind_until_busy(n, &asked), OPS_MAX); /* and nothing is left of that */
+	WAIT_FOR(n->bound.n == (size_t)asked);
+	for (int i = 0; i < asked; i++)
+		ck_assert_int_eq(n->bound.p[i].result, BUS_BIND_OK);
+	node_close(n);
+}
+END_TEST
+
 void rabbitmq_lent_add(Suite *suite)
 {
 	const TTest *const tests[] = {
@@ -153,6 +188,7 @@ void rabbitmq_lent_add(Suite *suite)
 	    what_the_socket_has_no_room_for_goes_nevertheless,
 	    a_broker_that_does_not_read_does_not_hold_up_the_loop,
 	    what_is_held_costs_no_turns,
+	    binds_of_a_crowd_go_out_together,
 	};
 
 	add_case(suite, "lent", tests, GRID_ARRAY_LEN(tests));

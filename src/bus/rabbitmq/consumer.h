@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -24,7 +25,7 @@ void consumer_stop(struct consumer *c);
 struct consumer *consumer_free(struct consumer *c);
 
 /* At the beginning of a turn of the bus: takes what the broker has sent, unless the thread does. */
-void consumer_turn(struct consumer *c);
+void consumer_turn(struct consumer *c, uint64_t now_ms);
 /* To the consumer: an op, an event that goes back, EVENT_REBIND. */
 void consumer_send(struct consumer *c, struct mail *mail);
 /* A delivery of the life that is, stripped, to be acknowledged (or rejected, if it says so) and freed. */

@@ -3,6 +3,7 @@
 #ifndef GRID_BUS_RABBITMQ_CONSUMER_STATE_H
 #define GRID_BUS_RABBITMQ_CONSUMER_STATE_H
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "bus/rabbitmq/consumer.h"
 #include "bus/rabbitmq/delivery.h"
@@ -55,6 +56,7 @@ struct consumer {
 	bool falling_back;          /* to a queue that is not served yet; until then it can be undone: */
 	bool owned_before;
 	struct journal_header before;
+	struct now now; /* of what is read */
 	struct delivery *batch[CONSUMER_BATCH];
 	size_t batch_n;
 	uint64_t settle_at_ms; /* when to look at what the loop has settled; 0: it wakes us */

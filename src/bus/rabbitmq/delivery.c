@@ -108,7 +108,7 @@ int delivery_new(const struct setup *setup, const struct incoming *in, struct no
 {
 	const amqp_basic_deliver_t *method = in->method;
 	enum exchange exchange = topology_exchange(&setup->topology, amqp_str(method->exchange));
-	struct decoded decoded = {.n_keys = 0};
+	struct decoded decoded; /* 3.7 KB: not worth clearing for each message */
 	int rc;
 
 	if (exchange != EXCHANGE_USERS && exchange != EXCHANGE_ROOMS && exchange != EXCHANGE_NODES) {

@@ -166,21 +166,24 @@ static size_t take_part(struct rabbitmq *r)
 	return from_consumer + from_publisher;
 }
 
+static void take_more(struct rabbitmq *r)
+{
+	uint64_t until_us = clock_mono_us() + TURN_MAX_US;
+	size_t n = TURN_PART;
+
+	for (size_t taken = n; n >= TURN_PART && taken < TURN_MAX && clock_mono_us() < until_us; taken += n)
+		n = take_part(r);
+}
+
 static bool rabbitmq_turn(void *impl, uint64_t now_ms)
 {
 	struct rabbitmq *r = impl;
-	uint64_t until_us = clock_mono_us() + TURN_MAX_US;
-	size_t taken = 0;
 
 	r->now_ms = now_ms;
-	consumer_turn(r->consumer);
-	publisher_turn(r->publisher);
-	while (taken < TURN_MAX) {
-		size_t n = take_part(r);
-		taken += n;
-		if (n == 0 || clock_mono_us() >= until_us)
-			break;
-	}
+	consumer_turn(r->consumer, now_ms);
+	publisher_turn(r->publisher, now_ms);
+	if (take_part(r) >= TURN_PART)
+		take_more(r);
 	status_advance(r);
 	hello_advance(r);
 	return consumer_has_mail(r->consumer) || publisher_has_mail(r->publisher);
@@ -188,14 +191,22 @@ static bool rabbitmq_turn(void *impl, uint64_t now_ms)
 
 /* --- what core calls ---------------------------------------------------------------------------------------------- */
 
+static bool takes_more_ops(struct rabbitmq *r)
+{
+	if (!r->free_ops)
+		r->ops_full = true;
+	else if (r->ops_out <= OPS_MAX - OPS_REFILL)
+		r->ops_full = false;
+	return !r->ops_full;
+}
+
 static int send_op(struct rabbitmq *r, const struct key *key, bool unbind)
 {
-	struct op *op = r->free_ops;
-
 	if (!status_takes_binds(r))
 		return BUS_E_UNAVAILABLE;
-	if (!op)
+	if (!takes_more_ops(r))
 		return BUS_E_BUSY;
+	struct op *op = r->free_ops;
 	r->free_ops = op->next;
 	*op = (struct op){.mail.kind = MAIL_OP, .unbind = unbind, .exchange = topology_key_exchange(key), .key = *key};
 	topology_binding_key(key, op->routing_key);

@@ -57,6 +57,7 @@ struct rabbitmq {
 	struct op *ops; /* OPS_MAX, the free ones in a list */
 	struct op *free_ops;
 	size_t ops_out;
+	bool ops_full;          /* until OPS_REFILL are free again */
 	struct letter *letters; /* publish_window, the free ones in a list */
 	struct letter *free_letters;
 	size_t publications_out;

@@ -9,6 +9,7 @@
 #include "bus/rabbitmq/link.h"
 
 #define TURNS_EVERY_MS 100 /* of the bus, whatever happens (bus_turn()) */
+#define LOOK_EVERY_MS 50   /* so in each of these */
 
 static void on_readable(struct ev_loop *loop, struct ev_io *io, int revents)
 {
@@ -65,10 +66,17 @@ bool helm_with_loop(const struct helm *h)
 	return atomic_load(&h->with_loop);
 }
 
-bool helm_begin_turn(struct helm *h)
+bool helm_nothing_came(const struct helm *h, uint64_t now_ms)
+{
+	return !h->came && now_ms < h->look_at_ms;
+}
+
+bool helm_begin_turn(struct helm *h, uint64_t now_ms)
 {
 	bool came = h->came;
 
+	if (!came)
+		h->look_at_ms = now_ms + LOOK_EVERY_MS;
 	h->link->mail_only = !came;
 	h->came = false;
 	return came;

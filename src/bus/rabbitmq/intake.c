@@ -108,7 +108,7 @@ static int on_delivery(struct intake *in)
 	int counted = count_delivery(in, method);
 	if (counted != 0)
 		return counted;
-	int rc = in->incoming.no_memory ? -ENOMEM : delivery_new(c->setup, &in->incoming, clock_now(), &d);
+	int rc = in->incoming.no_memory ? -ENOMEM : delivery_new(c->setup, &in->incoming, c->now, &d);
 	if (rc == DELIVERY_E_HELLO && !reaped(in))
 		reaper_on_hello(c, &in->incoming);
 	incoming_done(&in->incoming);

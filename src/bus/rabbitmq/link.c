@@ -400,10 +400,15 @@ void link_pause(struct link *link)
 
 /* --- in use ------------------------------------------------------------------------------------------------------- */
 
+bool link_holds_more(const struct link *link)
+{
+	return amqp_frames_enqueued(link->conn) || amqp_data_in_buffer(link->conn);
+}
+
 /* What OpenSSL has decrypted already shows nowhere. */
 bool link_has_more(const struct link *link)
 {
-	return link->config->tls || amqp_frames_enqueued(link->conn) || amqp_data_in_buffer(link->conn);
+	return link->config->tls || link_holds_more(link);
 }
 
 /* Right after a wake-up by mail alone there is nothing to read: asking would be a recv() and a poll() in vain for each
@@ -423,7 +428,8 @@ int link_read(struct link *link, amqp_frame_t *frame)
 
 	if (knows_of_nothing(link))
 		return LINK_E_NOTHING;
-	link->read_at_ms = clock_mono_ms();
+	if (!link_holds_more(link))
+		link->read_at_ms = clock_mono_ms();
 	int status = amqp_simple_wait_frame_noblock(link->conn, frame, &at_once);
 
 	if (status == AMQP_STATUS_TIMEOUT)

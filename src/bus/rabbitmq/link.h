@@ -74,6 +74,8 @@ GRID_MUST_CHECK int link_read(struct link *link, amqp_frame_t *frame);
  * of trying: that would be a recv() and a poll() in vain for each message that comes alone (strace: two of the eleven
  * system calls that the consumer made for a notification). */
 bool link_has_more(const struct link *link);
+/* Has rabbitmq-c read more than it has given us? */
+bool link_holds_more(const struct link *link);
 /* Gives up what the frames that were read point to. */
 void link_release(struct link *link);
 /* Sleeps until the socket or link_wake() has something, or `timeout_ms`, or half a heartbeat. */

@@ -134,11 +134,11 @@ static int serve(struct publisher *p)
 	return rc;
 }
 
-void publisher_turn(struct publisher *p)
+void publisher_turn(struct publisher *p, uint64_t now_ms)
 {
-	if (!helm_with_loop(&p->helm))
+	if (!helm_with_loop(&p->helm) || (helm_nothing_came(&p->helm, now_ms) && mailbox_empty(p->in)))
 		return;
-	helm_begin_turn(&p->helm);
+	helm_begin_turn(&p->helm, now_ms);
 	mailbox_doze(p->out);
 	int rc = turn(p);
 	mailbox_doze(p->in);

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -24,7 +25,7 @@ struct publisher *publisher_free(struct publisher *p);
 /* At the beginning of a turn of the bus: takes what the broker has answered and sends what waits, unless the thread
  * does.
  */
-void publisher_turn(struct publisher *p);
+void publisher_turn(struct publisher *p, uint64_t now_ms);
 /* To the publisher: a letter (at most publish_window publications, STRAYS_MAX strays, one loop-back and one hello under
  * way), an event that goes back. */
 void publisher_send(struct publisher *p, struct mail *mail);
