@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define WHEEL_SLOTS 64 /* a power of two */
+#define WHEEL_SLOTS 512 /* a power of two; an entry is looked at once in so many ticks, due or not */
 
 struct wheel_entry {
 	struct wheel_entry *prev, *next; /* NULL: not on a wheel */

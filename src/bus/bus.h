@@ -64,7 +64,8 @@ enum bus_settle_how {
 	BUS_REJECTED, /* nothing can be done with it: drop */
 };
 
-/* BUSY: the window is full, try again after the next `bound` or `published` upcall. UNAVAILABLE: down, or blocked. */
+/* BUSY: the window is full, or was and not much of it is free yet: try again after each `bound` or `published` upcall.
+ * UNAVAILABLE: down, or blocked. */
 enum { BUS_E_BUSY = 1, BUS_E_UNAVAILABLE };
 
 /* One key under which a delivery came, and the frame its receivers get. */

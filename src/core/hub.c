@@ -151,7 +151,7 @@ void hub_pump(struct hub *hub)
 	while ((topic = topics_next_move(&hub->topics, hub->unbinds_due >= 1000, &op))) {
 		int rc = op == TOPIC_OP_BIND ? bus_bind(hub->bus, &topic->key) : bus_unbind(hub->bus, &topic->key);
 		if (rc != 0)
-			return; /* full: more after the next answer; down: all of it when it is up again */
+			return; /* full: more after an answer; down: all of it when it is up again */
 		topics_moved(&hub->topics, topic, op);
 		if (op == TOPIC_OP_UNBIND)
 			hub->unbinds_due -= hub->unbinds_due < 1000 ? hub->unbinds_due : 1000;

@@ -33,7 +33,7 @@ struct hub {
 	const struct transport *transport;
 	void *transport_ctx;
 	struct bus *bus;
-	struct now now; /* of the last tick: for what comes from the bus */
+	struct now now; /* of this turn, tick or request: for what comes from the bus */
 	struct topics topics;
 	struct publishes publishes;
 	struct holding holding;

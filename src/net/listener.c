@@ -157,13 +157,13 @@ static int bind_and_listen(const struct place *place, bool admin, int *fdp, stru
 	return 0;
 }
 
-/* Without a free descriptor accept() fails and the listening socket stays readable: looking away for a second keeps
+/* Without a free descriptor accept() fails and the listening socket stays readable: looking away for a tick keeps
  * the loop from spinning. */
 static void pause_accepting(struct server *server, int err)
 {
 	counter_add(&server->counters.accept_failures, 1);
 	log_limited(&server->accept_limit, clock_mono_ms(), LOG_LEVEL_ERROR, "net.accept",
-	            "cannot accept connections: %s; trying again in a second", strerror(err));
+	            "cannot accept connections: %s; trying again ten times a second", strerror(err));
 	for (struct listener *l = server->listeners; l; l = l->next)
 		ev_io_stop(server->ev, &l->io);
 	server->accept_paused = true;

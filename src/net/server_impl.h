@@ -8,7 +8,7 @@
  * HTTP are ours: libwebsockets decodes `+` as a space, refuses %00 by hanging up, keeps 4 KB per waiting socket, and
  * times out late on a guest loop.
  *
- * Whatever waits, waits on one of two wheels, turned once a second. */
+ * Whatever waits, waits on one of two wheels, turned ten times a second. */
 #ifndef GRID_NET_SERVER_IMPL_H
 #define GRID_NET_SERVER_IMPL_H
 

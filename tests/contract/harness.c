@@ -1,6 +1,7 @@
 #include "harness.h"
 
 #include <ev.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -82,6 +83,12 @@ void harness_turn(void)
 	for (size_t i = 0; i < NODES_MAX; i++)
 		while (nodes[i] && bus_turn(nodes[i]->bus, clock_mono_ms()))
 			;
+}
+
+bool harness_turn_wanted(void)
+{
+	struct pollfd fd = {.fd = wake_fd, .events = POLLIN};
+	return poll(&fd, 1, 0) == 1;
 }
 
 /* --- what a bus tells --------------------------------------------------------------------------------------------- */

@@ -91,6 +91,8 @@ void node_close(struct node *n);
 uint64_t harness_now(void);
 /* Waits at most 20 ms for something to happen, then lets all buses tell. */
 void harness_turn(void);
+/* Has a bus asked for a turn since the last one? */
+bool harness_turn_wanted(void);
 /* Runs the loop for a round trip of this node: what was on its way to it before has come. */
 void node_settle_down(struct node *n);
 

@@ -147,6 +147,28 @@ START_TEST(what_is_held_costs_no_turns)
 }
 END_TEST
 
+/* Later than what comes is looked at once more for its settling, and nothing else goes on: it is not left to a timer.
+ */
+START_TEST(what_was_held_is_acknowledged_at_once)
+{
+	enum { TIMES = 10, FOR_MS = 30 };
+	struct node *n = node_up("a", NULL);
+	struct key room = room_key("held");
+
+	node_bind(n, room);
+	n->hold = true;
+	for (uintptr_t i = 1; i <= TIMES; i++) {
+		ck_assert_int_eq(node_publish_wait(n, room, "1", i), BUS_CONFIRMED);
+		WAIT_FOR(n->held.n == i);
+		uint64_t until = harness_now() + FOR_MS;
+		WAIT_FOR(harness_now() >= until && !harness_turn_wanted());
+		bus_settle(n->bus, n->held.p[i - 1], BUS_ACCEPTED);
+		ck_assert_msg(harness_turn_wanted(), "the %zuth time", (size_t)i);
+	}
+	node_close(n);
+}
+END_TEST
+
 /* Binds as many as are taken now, which continues `bound` names; how many that were. */
 static int bind_until_busy(struct node *n, int *bound)
 {
@@ -188,6 +210,7 @@ void rabbitmq_lent_add(Suite *suite)
 	    what_the_socket_has_no_room_for_goes_nevertheless,
 	    a_broker_that_does_not_read_does_not_hold_up_the_loop,
 	    what_is_held_costs_no_turns,
+	    what_was_held_is_acknowledged_at_once,
 	    binds_of_a_crowd_go_out_together,
 	};
 

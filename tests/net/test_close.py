@@ -1,4 +1,5 @@
 """Ends: closes by either side, clients that do not answer or do not read, heartbeats, and the end of the process."""
+import contextlib
 import socket
 import struct
 import time
@@ -187,6 +188,21 @@ def test_heartbeat(nodes):
         assert node.metric('grid_net_closed_total{how="idle"}') == 1
         assert node.metric("grid_net_connections") == 3
         assert node.metric("grid_net_pings_total") >= 5
+
+
+def test_who_came_one_after_the_other_is_pinged_so(nodes):
+    """All of one second in one go would hold up what others get."""
+    node = nodes(interval=2000, idle=60000)
+    with contextlib.ExitStack() as clients:
+        opened = {}
+        for _ in range(8):
+            opened[clients.enter_context(node.websocket())] = time.monotonic()
+            time.sleep(0.12)  # so that they fill a second
+        waited = []
+        for ws, at in opened.items():
+            assert ws.frame() == (PING, b"g")
+            waited.append(time.monotonic() - at)
+    assert max(waited) - min(waited) < 0.5
 
 
 def test_a_connection_that_talks_is_not_pinged(nodes):

@@ -37,7 +37,7 @@ static void pump_side(struct failover *f, struct below *below)
 		if (rc == BUS_E_UNAVAILABLE && below->side == SIDE_PRIMARY)
 			routing_doubt(f);
 		if (rc != 0)
-			return; /* more after the next answer, or when it is up again */
+			return; /* more after an answer, or when it is up again */
 		bindings_sent(&f->bindings, binding, below->side, op, f->now_ms);
 	}
 }

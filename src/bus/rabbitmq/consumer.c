@@ -9,12 +9,12 @@
 #include "base/num.h"
 #include "bus/rabbitmq/consumer_state.h"
 
-#define RELEASE_EVERY 32 /* messages, so that rabbitmq-c's buffers do not grow with the batch */
+#define RELEASE_EVERY 32 /* frames, so that rabbitmq-c's buffers do not grow with the batch */
 #define EVENTS_MAX 5     /* of one life, plus the last one's */
 #define RESET_WAIT_MS 10
-#define ACK_BYTES 32
+#define ACK_BYTES 64      /* 21, and what TLS puts around it */
 #define LOOP_READ_US 1000 /* a large message is checked and copied at some GB/s; the thread takes over what is more */
-#define LOOK_EVERY 4      /* frames, at the clock: one message has three */
+#define CLOCK_EVERY 4     /* frames: one message has three */
 /* What the loop settles within so long of a delivery is acknowledged together, without a wake-up for each: a twentieth
  * of the acknowledgements at 2,000 notifications a second. 10 and not 5 ms: 4 % of the CPU with 500 messages a second
  * to rooms of ten. And not at once then, but with what comes next, if that is soon: no wake-up of its own. It is
@@ -132,7 +132,9 @@ static int read_frames(struct consumer *c)
 			release_buffers(c);
 		if (!link_has_more(&c->link))
 			return LINK_E_NOTHING;
-		if (n % LOOK_EVERY == 0 && until_us != UINT64_MAX && clock_mono_us() >= until_us)
+		if (frame.channel != CHANNEL_DELIVERIES || n % RELEASE_EVERY == 0)
+			c->now = clock_now(); /* it took long, or something was waited for */
+		if (n % CLOCK_EVERY == 0 && until_us != UINT64_MAX && clock_mono_us() >= until_us)
 			break;
 	}
 	return 0;
@@ -361,10 +363,12 @@ static int settle_on_loop(struct consumer *c, uint64_t now_ms)
 	return rc;
 }
 
+/* With a link left alone for which nothing came, the hub's tick left to its timer, and the clock not read for each
+ * frame, a notification that comes alone costs 4 % less CPU. */
 static bool nothing_to_do(const struct consumer *c, uint64_t now_ms)
 {
 	return helm_nothing_came(&c->helm, now_ms) && mailbox_empty(c->in) &&
-	       (!settling_due(c, now_ms) || nothing_to_settle(c, now_ms));
+	       (c->settle_at_ms ? !settling_due(c, now_ms) : nothing_to_settle(c, now_ms));
 }
 
 void consumer_turn(struct consumer *c, uint64_t now_ms)
@@ -377,7 +381,7 @@ void consumer_turn(struct consumer *c, uint64_t now_ms)
 	consumer_push_batch(c);
 	int settled = read < 0 ? read : settle_on_loop(c, now_ms);
 	mailbox_doze(c->settled);
-	/* The reaper is looked at when there was nothing to read: every 100 ms at least. */
+	/* The reaper is looked at when there was nothing to read: every 150 ms at least. */
 	bool mine = came ? mailbox_empty(c->in) : only_deliveries(c);
 	if (read == LINK_E_NOTHING && settled == 0 && mine) {
 		release_buffers(c);

@@ -166,13 +166,16 @@ static size_t take_part(struct rabbitmq *r)
 	return from_consumer + from_publisher;
 }
 
-static void take_more(struct rabbitmq *r)
+/* When a part was full. */
+static void take_more(struct rabbitmq *r, size_t taken)
 {
 	uint64_t until_us = clock_mono_us() + TURN_MAX_US;
-	size_t n = TURN_PART;
+	size_t n = taken;
 
-	for (size_t taken = n; n >= TURN_PART && taken < TURN_MAX && clock_mono_us() < until_us; taken += n)
+	while (n >= TURN_PART && taken < TURN_MAX && clock_mono_us() < until_us) {
 		n = take_part(r);
+		taken += n;
+	}
 }
 
 static bool rabbitmq_turn(void *impl, uint64_t now_ms)
@@ -182,8 +185,9 @@ static bool rabbitmq_turn(void *impl, uint64_t now_ms)
 	r->now_ms = now_ms;
 	consumer_turn(r->consumer, now_ms);
 	publisher_turn(r->publisher, now_ms);
-	if (take_part(r) >= TURN_PART)
-		take_more(r);
+	size_t taken = take_part(r);
+	if (taken >= TURN_PART)
+		take_more(r, taken);
 	status_advance(r);
 	hello_advance(r);
 	return consumer_has_mail(r->consumer) || publisher_has_mail(r->publisher);

@@ -9,7 +9,7 @@
 #include "bus/rabbitmq/link.h"
 
 #define TURNS_EVERY_MS 100 /* of the bus, whatever happens (bus_turn()) */
-#define LOOK_EVERY_MS 50   /* so in each of these */
+#define LOOK_EVERY_MS 50   /* at the earliest: with these, every 150 ms */
 
 static void on_readable(struct ev_loop *loop, struct ev_io *io, int revents)
 {
@@ -27,6 +27,7 @@ static void on_due(struct ev_loop *loop, struct ev_timer *timer, int revents)
 	struct helm *h = timer->data;
 	(void)loop;
 	(void)revents;
+	h->is_due = true;
 	h->env.turn(h->env.turn_arg);
 }
 
@@ -68,17 +69,18 @@ bool helm_with_loop(const struct helm *h)
 
 bool helm_nothing_came(const struct helm *h, uint64_t now_ms)
 {
-	return !h->came && now_ms < h->look_at_ms;
+	return !h->came && !h->is_due && now_ms < h->look_at_ms && !link_holds_more(h->link);
 }
 
 bool helm_begin_turn(struct helm *h, uint64_t now_ms)
 {
 	bool came = h->came;
+	bool look = !came && now_ms >= h->look_at_ms;
 
-	if (!came)
+	if (look)
 		h->look_at_ms = now_ms + LOOK_EVERY_MS;
-	h->link->mail_only = !came;
-	h->came = false;
+	h->link->mail_only = !came && !look;
+	h->came = h->is_due = false;
 	return came;
 }
 

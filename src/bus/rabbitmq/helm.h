@@ -34,6 +34,7 @@ struct helm {
 	struct ev_io readable;
 	struct ev_timer due;
 	bool came;           /* the socket has something */
+	bool is_due;         /* the time that helm_end_turn() was given is over */
 	uint64_t look_at_ms; /* when to look at it all the same: heartbeats are seen to by reading */
 };
 
@@ -48,9 +49,8 @@ int helm_lend(struct helm *h);
 
 /* The loop. */
 bool helm_with_loop(const struct helm *h);
-/* A turn of the bus begins, which is for both links: has the socket of this one nothing, and was it looked at not long
- * ago? With such a link left alone, the hub's tick left to its timer, and the clock not read for each frame, a
- * notification that comes alone costs 4 % less CPU. */
+/* A turn of the bus begins, which is for both links: has this one nothing to read, is its time not over, and was its
+ * socket looked at not long ago? */
 bool helm_nothing_came(const struct helm *h, uint64_t now_ms);
 /* This link has its turn: has the socket something to read? link_read() is told, too. */
 bool helm_begin_turn(struct helm *h, uint64_t now_ms);

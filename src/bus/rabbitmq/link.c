@@ -438,8 +438,8 @@ int link_read(struct link *link, amqp_frame_t *frame)
 	return link_status(link, "reading", status);
 }
 
-/* rabbitmq-c goes through all its channels to find out that there is nothing to give up: asked in each turn of both
- * links, 1,100 of 20,900 instructions of a notification that comes alone (scripts/cost). */
+/* rabbitmq-c goes through all its channels to find out that there is nothing to give up: asked in each turn of a
+ * link, 1,100 of 20,900 instructions of a notification that comes alone (scripts/cost). */
 void link_release(struct link *link)
 {
 	if (link->to_release)

@@ -7,7 +7,7 @@
  *   - frames are read with link_read() only, which never waits, and link_wait() is called only after link_read() or
  *     link_has_more() has said that nothing is there: then neither the library nor OpenSSL holds anything back;
  *   - heartbeats are sent and checked inside link_read() only, so link_wait() returns at least every half heartbeat,
- * and the loop, while it has the link, reads at every tick of its own (100 ms); and however much mail there is,
+ * and the loop, while it has the link, reads every 150 ms, whatever there is; and however much mail there is,
  * link_read() looks every 100 ms;
  *   - a write to a broker that does not read ends by TCP_USER_TIMEOUT (two heartbeats) or by link_interrupt(). */
 #ifndef GRID_BUS_RABBITMQ_LINK_H

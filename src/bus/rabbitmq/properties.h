@@ -30,11 +30,12 @@ struct decoded {
 	bool ignored_type;
 };
 
-/* Fills `message` and `trusted`. What only nodes may say is left out of anybody else's message; so is text that is not
- * UTF-8. */
+/* Fills all but what decode_keys() does. What only nodes may say is left out of anybody else's message; so is text that
+ * is not UTF-8. */
 void decode_message(const amqp_basic_properties_t *properties, struct str body, const char *account,
                     struct decoded *out);
-/* Fills `keys`: the routing key and those of a CC header which can have come through this exchange; each once. */
+/* Fills `keys`, `n_keys` and `bad_keys`: the routing key and those of a CC header which can have come through this
+ * exchange; each once. */
 void decode_keys(enum exchange exchange, struct str routing_key, const amqp_basic_properties_t *properties,
                  struct decoded *out);
 /* An integer header of any width, or false. */
