@@ -15,6 +15,7 @@
 /* Then those who are connected have their turn: each is some 70 us with its handshake. */
 #define ACCEPTS_PER_TURN 16
 #define BACKLOG 4096
+#define ACCEPT_PAUSE_MS 1000
 
 struct listener {
 	struct ev_io io;
@@ -157,16 +158,18 @@ static int bind_and_listen(const struct place *place, bool admin, int *fdp, stru
 	return 0;
 }
 
-/* Without a free descriptor accept() fails and the listening socket stays readable: looking away for a tick keeps
+/* Without a free descriptor accept() fails and the listening socket stays readable: looking away for a second keeps
  * the loop from spinning. */
 static void pause_accepting(struct server *server, int err)
 {
+	uint64_t now_ms = clock_mono_ms();
+
 	counter_add(&server->counters.accept_failures, 1);
-	log_limited(&server->accept_limit, clock_mono_ms(), LOG_LEVEL_ERROR, "net.accept",
-	            "cannot accept connections: %s; trying again ten times a second", strerror(err));
+	log_limited(&server->accept_limit, now_ms, LOG_LEVEL_ERROR, "net.accept",
+	            "cannot accept connections: %s; trying again in a second", strerror(err));
 	for (struct listener *l = server->listeners; l; l = l->next)
 		ev_io_stop(server->ev, &l->io);
-	server->accept_paused = true;
+	server->accept_again_ms = now_ms + ACCEPT_PAUSE_MS;
 }
 
 static void on_connection(struct ev_loop *ev, struct ev_io *io, int revents)
@@ -252,7 +255,7 @@ void listener_close_all(struct server *server, bool admin_too)
 
 void listener_resume_all(struct server *server)
 {
-	server->accept_paused = false;
+	server->accept_again_ms = 0;
 	for (struct listener *l = server->listeners; l; l = l->next)
 		ev_io_start(server->ev, &l->io);
 }

@@ -11,7 +11,7 @@ GRID_MUST_CHECK int listener_open(struct server *server, const char *address, in
                                   struct buf *errp);
 /* Closes those for clients, or all. */
 void listener_close_all(struct server *server, bool admin_too);
-/* After accept_paused: tries again. */
+/* After a pause for want of descriptors: tries again. */
 void listener_resume_all(struct server *server);
 
 #endif

@@ -99,7 +99,7 @@ static void on_tick(void *arg)
 	struct server *server = arg;
 	uint64_t now_ms = clock_mono_ms();
 
-	if (server->accept_paused)
+	if (server->accept_again_ms && now_ms >= server->accept_again_ms)
 		listener_resume_all(server);
 	wheel_advance(&server->doors, now_ms, door_due, server);
 	wheel_advance(&server->conns, now_ms, ws_due, server);

@@ -36,7 +36,7 @@ struct server {
 	struct addr_trust trust;
 
 	struct listener *listeners;
-	bool accept_paused; /* out of descriptors; the next tick tries again */
+	uint64_t accept_again_ms; /* out of descriptors: tried again then; 0: accepting */
 	struct log_limit accept_limit;
 
 	struct wheel doors; /* deadlines of requests */

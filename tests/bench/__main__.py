@@ -120,7 +120,7 @@ def run_scenario(place, scenario, contenders, rounds, results):
     print(f"==> {scenario.name}: {scenario.title}", flush=True)
     for number in range(rounds):
         print(f"  round {number + 1}", flush=True)
-        for name in rotated(list(contenders), number):
+        for name in sorted(rotated(list(contenders), number), key=lambda name: contenders[name].last):
             fine = measure(place, scenario, name, contenders[name], results) and fine
     print(f"\n{report.plain(report.scenario_table(scenario, results))}", flush=True)
     for remark in report.remarks(scenario, results):

@@ -9,12 +9,41 @@ import subprocess
 import pytest
 
 from gridtest.broker import PRIVATE_BROKER, Broker
-from gridtest.util import wait_for
+from gridtest.util import free_port, wait_for
 
 
 def call(*arguments):
     return subprocess.run([PRIVATE_BROKER, *map(str, arguments)], text=True, capture_output=True, timeout=120,
                           stdin=subprocess.DEVNULL)
+
+
+def test_a_port_of_erlangs_that_is_gone_is_not_the_end(tmp_path):
+    """It is chosen by us, and taken by Erlang some seconds later."""
+    binaries = tmp_path / "bin"
+    binaries.mkdir()
+    real = pathlib.Path(os.environ.get("GRID_RABBITMQ_BIN", "/usr/lib/rabbitmq/bin"))
+    for other in real.iterdir():
+        if other.name != "rabbitmq-server":
+            (binaries / other.name).symlink_to(other)
+    server = binaries / "rabbitmq-server"
+    server.write_text(f"""#!/bin/bash
+if mkdir {tmp_path}/tried 2>/dev/null; then
+    echo 'reason: {{dist_port_already_used,20808,not_erlang,"localhost"}}'
+    exit 1
+fi
+exec {real}/rabbitmq-server
+""")
+    server.chmod(0o755)
+    ports = free_port(), free_port()
+    environment = {**os.environ, "GRID_RABBITMQ_BIN": str(binaries)}
+    try:
+        started = subprocess.run([PRIVATE_BROKER, "start", tmp_path / "own", "--amqp-port", str(ports[0]), "--management-port",
+                                  str(ports[1])], text=True, capture_output=True, timeout=120, env=environment, check=False)
+        assert started.returncode == 0, started.stderr
+        assert (tmp_path / "tried").is_dir()
+        assert call("status", tmp_path / "own").returncode == 0
+    finally:
+        call("stop", tmp_path / "own")
 
 
 def processes_of(folder):

@@ -194,15 +194,15 @@ def test_who_came_one_after_the_other_is_pinged_so(nodes):
     """All of one second in one go would hold up what others get."""
     node = nodes(interval=2000, idle=60000)
     with contextlib.ExitStack() as clients:
-        opened = {}
+        opened = []
         for _ in range(8):
-            opened[clients.enter_context(node.websocket())] = time.monotonic()
+            opened.append(clients.enter_context(node.websocket()))
             time.sleep(0.12)  # so that they fill a second
-        waited = []
-        for ws, at in opened.items():
+        came = []
+        for ws in opened:
             assert ws.frame() == (PING, b"g")
-            waited.append(time.monotonic() - at)
-    assert max(waited) - min(waited) < 0.5
+            came.append(time.monotonic())
+    assert sum(later - sooner > 0.05 for sooner, later in zip(came, came[1:])) >= 3
 
 
 def test_a_connection_that_talks_is_not_pinged(nodes):

@@ -12,7 +12,7 @@
 #define RELEASE_EVERY 32 /* frames, so that rabbitmq-c's buffers do not grow with the batch */
 #define EVENTS_MAX 5     /* of one life, plus the last one's */
 #define RESET_WAIT_MS 10
-#define ACK_BYTES 64      /* 21, and what TLS puts around it */
+#define ACK_BYTES 32
 #define LOOP_READ_US 1000 /* a large message is checked and copied at some GB/s; the thread takes over what is more */
 #define CLOCK_EVERY 4     /* frames: one message has three */
 /* What the loop settles within so long of a delivery is acknowledged together, without a wake-up for each: a twentieth

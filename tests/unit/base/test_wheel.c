@@ -105,17 +105,18 @@ END_TEST
 START_TEST(catches_up_after_a_long_sleep)
 {
 	WHEEL(w, 0);
-	struct probe probes[200];
-	uint64_t now = 150 * TICK;
+	enum { ALL = 3 * WHEEL_SLOTS, ASLEEP = 2 * WHEEL_SLOTS + 22 };
+	struct probe probes[ALL];
+	uint64_t now = ASLEEP * TICK;
 
 	memset(probes, 0, sizeof(probes));
-	for (int i = 0; i < 200; i++)
+	for (int i = 0; i < ALL; i++)
 		wheel_set(&w, &probes[i].entry, (uint64_t)(i + 1) * TICK);
 	wheel_advance(&w, now, fire, &w);
-	for (int i = 0; i < 200; i++)
-		ck_assert_int_eq(probes[i].fired, i + 1 <= 150);
-	wheel_advance(&w, 200 * TICK, fire, &w);
-	for (int i = 0; i < 200; i++)
+	for (int i = 0; i < ALL; i++)
+		ck_assert_int_eq(probes[i].fired, i + 1 <= ASLEEP);
+	wheel_advance(&w, ALL * TICK, fire, &w);
+	for (int i = 0; i < ALL; i++)
 		ck_assert_int_eq(probes[i].fired, 1);
 }
 END_TEST
