@@ -47,7 +47,7 @@ BARS = (
     Bar("room500-max", "p99 at 0.9 of nats-server's rate", AT_MOST, 0.3, "× nats-server at its highest",
         ratio("room500-max", "local-at-nats", "p99_ms", "nats")),
     Bar("rooms", "CPU per delivery", AT_MOST, 0.5, "× the naive bridge", ratio("rooms", "rabbitmq", "cpu_us", "bridge")),
-    Bar("rooms", "CPU per delivery with 15,000 idle connections, not pinged", AT_MOST, 1.1, "× with 1,000",
+    Bar("rooms", "CPU per delivery with 15,000 idle connections", AT_MOST, 1.1, "× with 1,000",
         ratio("rooms", "idle-15000", "cpu_us", "idle-1000")),
     Bar("users", "CPU per notification", AT_MOST, 0.4, "× the naive bridge", ratio("users", "rabbitmq", "cpu_us", "bridge")),
     Bar("users", "p99 from backend to socket", AT_MOST, 1.5, "× bare rabbitmq-c",

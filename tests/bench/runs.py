@@ -39,12 +39,11 @@ def memory(system, scenario, **options):
 
 
 def beside_idle(connections):
-    """The scenario `rooms`, half of it, on a node that has so many idle connections as well. Whether their heartbeats fell
-    into what is measured would depend on how long it took to connect them."""
+    """The scenario `rooms`, half of it, on a node that has so many idle connections as well."""
     def run(place):
         folder = place.new_folder(f"rooms-idle-{connections}")
         with place.last_use() if connections >= MANY else contextlib.nullcontext():
-            with systems.WithoutHeartbeats(place, folder) as node:
+            with systems.GridnodeRabbitmq(place, folder) as node:
                 with generator.start_load(node, "connected", "idle", connections=connections) as idle:
                     idle.wait_step("publishing")
                     measured = generator.measures(generator.load(node, "rooms", **FEWER))

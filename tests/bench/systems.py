@@ -152,7 +152,6 @@ class Gridnode(System):
 class GridnodeRabbitmq(Gridnode):
     title = "gridnode, rabbitmq"
     amqp = True
-    settings = {}
 
     def begin(self):
         self.beside = (self.place.broker.pid,)
@@ -160,7 +159,7 @@ class GridnodeRabbitmq(Gridnode):
 
     def begin_another(self, address=None):
         """A node; `address`: where it thinks that the broker is."""
-        node = self.nodes.new_on(self.place.grid, self.settings, address=address)
+        node = self.nodes.new_on(self.place.grid, address=address)
         self.undo.callback(self.place.forget, f"grid.node.{node.id}")
         # Nodes are ended after what was put on the stack later: its queue must be free before it is deleted.
         self.undo.callback(self._end_node, node)
@@ -185,12 +184,6 @@ class Relay(GridnodeRabbitmq):
     @property
     def publish_url(self):
         return self.other.url
-
-
-class WithoutHeartbeats(GridnodeRabbitmq):
-    """Idle clients are not pinged while something else is measured."""
-
-    settings = {"heartbeat.interval": "10m", "heartbeat.idle_timeout": "30m"}
 
 
 class BehindProxy(GridnodeRabbitmq):

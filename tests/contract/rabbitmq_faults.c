@@ -180,7 +180,7 @@ START_TEST(heartbeats_keep_an_idle_link)
 }
 END_TEST
 
-/* Nothing comes that would wake it, so it has to look by itself. */
+/* Also when nothing is being published. */
 START_TEST(a_frozen_broker_is_noticed_by_an_idle_node)
 {
 	struct node *n = node_behind_proxy("a");

@@ -10,8 +10,8 @@
 
 #define OPS_MAX 256 /* binds and unbinds of core under way at once */
 /* Once so many are, no more go out until so many are free: together, then. The broker takes them one by one, so nobody
- * is bound later for that; and a crowd of 2,500 users is in 5 % sooner (medians of 15 rounds, each beside a bare
- * binder), as broker and node are woken less often. */
+ * is bound later for that, and broker and node are woken less often. Of a bare binder's rate a crowd of 2,500 users had
+ * 0.89 instead of 0.84 (8 rounds) and 0.92 instead of 0.89 (7); with 10,000 users four rounds showed no difference. */
 #define OPS_REFILL 128
 #define STRAYS_MAX 256 /* deliveries being handed over at once */
 
